@@ -1,0 +1,1 @@
+"""Drivers that set members and weights (``cloudsentry.balancer``)."""

@@ -1,0 +1,1 @@
+"""Drivers that keep servers on the hypervisors they are pinned to (``cloudsentry.pool``)."""

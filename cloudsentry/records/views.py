@@ -1,0 +1,168 @@
+"""What was seen: one view per driver and cloud; all views of one look are a snapshot.
+
+Words and states are the services' own (``ACTIVE``, ``PENDING_UPDATE``, ``ONLINE``).
+Every view holds only what bears the event's mark, a few named things the event refers
+to (hypervisors, names it mentions), and nothing of anybody else's, members added by
+hand to a marked pool aside: those are kept, flagged by ``mark is None``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cloudsentry.records.marks import Mark
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A Nova server. ``hypervisor`` is empty where the account may not see it."""
+
+    id: str
+    name: str
+    status: str
+    mark: Mark
+    hypervisor: str = ""
+    zone: str = ""
+    task: str = ""
+    addresses: tuple[str, ...] = ()
+    """Fixed addresses, in the order of the networks, IPv4 before IPv6 within one."""
+    fault: str = ""
+    created: str = ""
+
+    @property
+    def alive(self) -> bool:
+        """Serves, or is about to: counts towards what the event wants."""
+        return self.status in ("ACTIVE", "BUILD", "REBOOT", "HARD_REBOOT", "MIGRATING", "RESIZE", "PASSWORD") and (
+            self.task != "deleting"
+        )
+
+    @property
+    def active(self) -> bool:
+        """Serves now."""
+        return self.status == "ACTIVE" and self.task != "deleting"
+
+    @property
+    def gone(self) -> bool:
+        """On its way out: neither counts nor may be deleted again."""
+        return self.task == "deleting" or self.status in ("DELETED", "SOFT_DELETED")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerGroup:
+    """A Nova server group; its name carries the mark (Nova's groups have no tags)."""
+
+    id: str
+    name: str
+    policy: str
+    members: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hypervisor:
+    """A compute host that a pin names or could resolve to. Sizes in MiB, GiB and VCPUs."""
+
+    name: str
+    up: bool
+    enabled: bool
+    zone: str = ""
+    aggregates: tuple[str, ...] = ()
+    traits: tuple[str, ...] = ()
+    free_vcpus: int = -1
+    free_ram: int = -1
+    free_disk: int = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolView:
+    """One cloud, as a pool driver sees it for one event."""
+
+    driver: str
+    cloud: str
+    servers: tuple[Server, ...] = ()
+    groups: tuple[ServerGroup, ...] = ()
+    hypervisors: tuple[Hypervisor, ...] = ()
+    pins_allowed: bool = True
+    """Whether the account may name a hypervisor (Nova's requested_destination policy)."""
+    missing: tuple[str, ...] = ()
+    """Named things that are not there, one sentence each: ``image 'tinny'``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A member of a balancer pool. ``name`` is the server's id where cloudsentry made it."""
+
+    id: str = ""
+    name: str
+    address: str
+    port: int
+    weight: int
+    mark: Mark | None = None
+    provisioning: str = "ACTIVE"
+    operating: str = ""
+    subnet: str = ""
+    backup: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balancer:
+    """A balancer with its one listener and its one pool."""
+
+    id: str
+    name: str
+    mark: Mark
+    vip: str
+    provisioning: str
+    operating: str = ""
+    listener: str = ""
+    pool: str = ""
+    monitor: str = ""
+    algorithm: str = ""
+    members: tuple[Member, ...] = ()
+    connections: int | None = None
+    """Connections open now, or None where the driver cannot tell."""
+
+    @property
+    def settled(self) -> bool:
+        """No call of ours or anybody's is being worked on."""
+        return not self.provisioning.startswith("PENDING")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BalancerView:
+    """The balancers of one event at one place."""
+
+    driver: str
+    cloud: str
+    balancers: tuple[Balancer, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    def named(self, unit: str) -> Balancer | None:
+        """The balancer of a unit, or None."""
+        return next((balancer for balancer in self.balancers if balancer.mark.unit == unit), None)
+
+
+View = PoolView | BalancerView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """One look at everything an event touches. ``pools`` and ``balancers`` are sorted by (cloud, driver)."""
+
+    event: str
+    pools: tuple[PoolView, ...] = field(default=())
+    balancers: tuple[BalancerView, ...] = field(default=())
+    reads: int = 0
+
+    def pool(self, cloud: str, driver: str) -> PoolView:
+        """The view of a pool driver on a cloud; empty where nothing was observed."""
+        return next(
+            (view for view in self.pools if (view.cloud, view.driver) == (cloud, driver)),
+            PoolView(driver=driver, cloud=cloud),
+        )
+
+    def balancer(self, cloud: str, driver: str) -> BalancerView:
+        """The view of a balancer driver on a cloud; empty where nothing was observed."""
+        return next(
+            (view for view in self.balancers if (view.cloud, view.driver) == (cloud, driver)),
+            BalancerView(driver=driver, cloud=cloud),
+        )

@@ -1,0 +1,1 @@
+"""The door for input: event files, checked whole, with every fault at its line and column."""
