@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
+
+from cloudsentry.records.plans import Drift
 
 Outcome = Literal["done", "failed", "stopped"]
 
@@ -46,3 +49,70 @@ class Report:
     servers: Counts
     left: tuple[str, ...] = ()
     """One line per thing that is still to do, or still there after a destroy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerLine:
+    """One server as an operator wants to see it. ``pinned`` is where it should be, ``hypervisor`` where it is."""
+
+    cloud: str
+    unit: str
+    name: str
+    id: str
+    status: str
+    hypervisor: str
+    pinned: str
+    placed: bool
+    address: str
+    weight: int | None
+    member: str
+    """The member's operating status, or empty where it is behind no balancer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BalancerLine:
+    """One balancer: its VIP, its state, and (address, weight, operating status) of its members."""
+
+    cloud: str
+    unit: str
+    name: str
+    vip: str
+    provisioning: str
+    operating: str
+    members: tuple[tuple[str, int, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """An event as it is now, against what its revision wants."""
+
+    event: str
+    revision: int
+    state: str
+    """``up`` (as wanted), ``drifted``, ``absent`` (nothing there)."""
+    servers: tuple[ServerLine, ...]
+    balancers: tuple[BalancerLine, ...]
+    drift: tuple[Drift, ...]
+    counts: Counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """Something happened in a run: told to whoever watches, as it happens.
+
+    ``kind`` is ``started``, ``progress``, ``retry`` or ``ended``; ``elapsed`` is seconds since the run began.
+    """
+
+    kind: Literal["started", "progress", "retry", "ended"]
+    step: str
+    unit: str
+    cloud: str
+    verb: str
+    done: int = 0
+    wanted: int = 0
+    detail: str = ""
+    elapsed: float = 0.0
+
+
+Listener = Callable[[Note], None]
+"""Whoever watches a run. It must return at once and must not raise."""
