@@ -1,0 +1,154 @@
+"""The `cloudsentry` program: cliff's application over the entry points `cloudsentry.commands`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from functools import cached_property
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from cliff import app, command, commandmanager
+from cliff.help import HelpExit
+
+from cloudsentry.errors import UserError
+from cloudsentry.osc.base import answered, open_hall
+
+if TYPE_CHECKING:
+    from cloudsentry.sentry import Sentry
+
+NAMESPACE = "cloudsentry.commands"
+CONSOLE_LEVELS = (logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
+"""By count of -v, from -q: nothing below a warning unless asked."""
+
+
+class Halls:
+    """Stands where the `openstack` shell has its client manager; opens the hall when first asked."""
+
+    def __init__(self, config_file: str | None) -> None:
+        self._config_file = config_file
+
+    @cached_property
+    def sentry(self) -> Sentry:
+        """The hall. Raises UserError where the configuration is wrong."""
+        return open_hall(self._config_file)
+
+
+class HelpAction(argparse.Action):
+    """Global help: options and the commands' first lines; a command that cannot be loaded is said so."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        """Print, and leave with 0."""
+        shell: Shell = self.default
+        parser.print_help(shell.stdout)
+        shell.stdout.write("\nCommands:\n")
+        width = max(len(name) for name, _ in shell.command_manager)
+        for name, entry in sorted(shell.command_manager, key=lambda item: item[0]):
+            shell.stdout.write(f"  {name:<{width}}  {first_line(entry)}\n")
+        shell.stdout.write(f"\n`{shell.NAME} help COMMAND` tells more, with an example.\n")
+        raise HelpExit()
+
+
+def first_line(entry: commandmanager.EntryPointT) -> str:
+    """What a command says of itself in one line; why it cannot be loaded where it cannot."""
+    try:
+        kind: type[command.Command] = entry.load()
+    except Exception as error:  # noqa: BLE001 - a broken plugin must not take the help of the others down
+        return f"(cannot be loaded: {' '.join(str(error).split())})"
+    return str(getattr(kind, "_description", "") or kind.__doc__ or "").strip().split("\n")[0].rstrip(".")
+
+
+class Shell(app.App):
+    """The standalone application. ``client_manager.sentry`` is the hall, as in the `openstack` shell."""
+
+    NAME = "cloudsentry"
+
+    def __init__(self) -> None:
+        self.client_manager = Halls(None)
+        super().__init__(
+            description="Flash-crowd capacity for an IaaS that is already there.",
+            version=metadata.version("cloudsentry"),
+            command_manager=commandmanager.CommandManager(NAMESPACE),
+        )
+
+    def build_option_parser(self, description: str | None, version: str | None, *_: Any) -> argparse.ArgumentParser:
+        """The global options."""
+        parser = argparse.ArgumentParser(
+            prog=self.NAME, description=description, add_help=False, usage="%(prog)s [options] COMMAND …"
+        )
+        parser.add_argument("-h", "--help", action=HelpAction, nargs=0, default=self, help="show this help and exit")
+        parser.add_argument("--version", action="version", version=f"{self.NAME} {version}")
+        parser.add_argument(
+            "--config-file",
+            metavar="FILE",
+            default=os.environ.get("CLOUDSENTRY_CONFIG_FILE"),
+            help="configuration file (env: CLOUDSENTRY_CONFIG_FILE; default: the usual places of oslo.config)",
+        )
+        loudness = parser.add_mutually_exclusive_group()
+        loudness.add_argument(
+            "-v", "--verbose", action="count", dest="verbose_level", default=1, help="say more; twice for everything"
+        )
+        loudness.add_argument(
+            "-q", "--quiet", action="store_const", const=0, dest="verbose_level", help="errors and answers only"
+        )
+        parser.add_argument("--log-file", metavar="FILE", help="write the full log there as well")
+        parser.add_argument("--debug", action="store_true", help="show tracebacks")
+        return parser
+
+    def configure_logging(self) -> None:
+        """Console on stderr by -v and -q; everything in the log file."""
+        super().configure_logging()
+        level = CONSOLE_LEVELS[min(self.options.verbose_level, len(CONSOLE_LEVELS) - 1)]
+        for handler in logging.getLogger().handlers:
+            if type(handler) is logging.StreamHandler:
+                handler.setLevel(level)
+
+    def initialize_app(self, argv: list[str]) -> None:
+        """Take the configuration's place from the options; it is read when a command needs it."""
+        self.client_manager = Halls(self.options.config_file)
+
+    def interact(self) -> None:
+        """There is no interactive mode: without a command the help is what is wanted."""
+        HelpAction([], dest="help", default=self)(self.parser)
+
+    def run_subcommand(self, argv: list[str]) -> int:
+        """As cliff does; what goes wrong before or while a command is loaded is told in one line as well."""
+        return answered(lambda: self._known(argv), debug=self.options.debug)
+
+    def _known(self, argv: list[str]) -> int:
+        try:
+            self.command_manager.find_command(argv)
+        except ValueError as error:
+            raise UserError(self._unknown(argv)) from error
+        return int(super().run_subcommand(argv))
+
+    def _unknown(self, argv: Sequence[str]) -> str:
+        words = [word for word in argv if not word.startswith("-")]
+        if not words:
+            return f"Unknown option {argv[0]!r}; see `{self.NAME} --help`."
+        wanted = " ".join(words[:2])
+        names = nearest(wanted, [name for name, _ in self.command_manager])
+        known = "".join(f"\n  {self.NAME} {name}" for name in names)
+        return f"There is no command {wanted!r}. Nearest:{known}\n`{self.NAME} --help` lists them all."
+
+
+def nearest(wanted: str, names: Sequence[str]) -> list[str]:
+    """Names that begin with the same word, or else the most alike: at most eight, never none."""
+    import difflib
+
+    first = wanted.split()[0]
+    kin = sorted(name for name in names if name.split()[0] == first)
+    close = difflib.get_close_matches(wanted, names, n=8, cutoff=0.5)
+    return (close + [name for name in kin if name not in close])[:8] or sorted(names)[:8]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. Exit codes: 0 done, 1 failed, 2 bad input, 3 stale plan, 130 interrupted."""
+    return int(Shell().run(list(sys.argv[1:] if argv is None else argv)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
