@@ -21,34 +21,43 @@ def event_tag(event: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """Whose a resource is: the event, the unit that lives or dies together, and the call that made it."""
+    """Whose a resource is, and what it was made from.
+
+    ``unit`` lives or dies together; ``op`` names the one call that made it; ``template`` is a digest
+    of what it was made like, so that a changed image or flavor is seen as drift.
+    """
 
     event: str
     unit: str
-    op: str
+    op: str = ""
+    template: str = ""
+
+    def _fields(self) -> tuple[tuple[str, str], ...]:
+        return (("event", self.event), ("unit", self.unit), ("op", self.op), ("template", self.template))
 
     def tags(self) -> tuple[str, ...]:
         """As tags, sorted: for Octavia and Neutron, whose tags hold 255 characters."""
-        return tuple(sorted((PREFIX, event_tag(self.event), f"{PREFIX}-unit={self.unit}", f"{PREFIX}-op={self.op}")))
+        return tuple(sorted((PREFIX, *(f"{PREFIX}-{key}={value}" for key, value in self._fields() if value))))
 
     def metadata(self) -> dict[str, str]:
         """As Nova server metadata."""
-        return {f"{PREFIX}.event": self.event, f"{PREFIX}.unit": self.unit, f"{PREFIX}.op": self.op}
+        return {f"{PREFIX}.{key}": value for key, value in self._fields() if value}
 
     @classmethod
     def from_tags(cls, tags: Iterable[str]) -> Mark | None:
         """Read back from tags; None where the event's tag is missing."""
-        found = dict(
-            tag[len(PREFIX) + 1 :].split("=", 1) for tag in tags if tag.startswith(f"{PREFIX}-") and "=" in tag
-        )
-        if "event" not in found:
-            return None
-        return cls(event=found["event"], unit=found.get("unit", ""), op=found.get("op", ""))
+        ours = (tag[len(PREFIX) + 1 :] for tag in tags if tag.startswith(f"{PREFIX}-") and "=" in tag)
+        return cls._of(dict(tag.split("=", 1) for tag in ours))
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str]) -> Mark | None:
         """Read back from server metadata; None where the event's key is missing."""
-        event = metadata.get(f"{PREFIX}.event")
-        if event is None:
+        dotted = f"{PREFIX}."
+        return cls._of({key[len(dotted) :]: value for key, value in metadata.items() if key.startswith(dotted)})
+
+    @classmethod
+    def _of(cls, found: Mapping[str, str]) -> Mark | None:
+        if "event" not in found:
             return None
-        return cls(event=event, unit=metadata.get(f"{PREFIX}.unit", ""), op=metadata.get(f"{PREFIX}.op", ""))
+        known = {key: found.get(key, "") for key in ("unit", "op", "template")}
+        return cls(event=found["event"], **known)

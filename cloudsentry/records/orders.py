@@ -96,6 +96,28 @@ class CreateServerGroup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitServers:
+    """Wait for servers that an earlier, interrupted run has asked for. Calls nothing."""
+
+    unit: str
+    ids: tuple[str, ...]
+
+    def progress(self, view: PoolView, elapsed: float = 0.0) -> Progress:
+        """Done when all of them are ACTIVE; failed when all have settled and some have not come up."""
+        mine = [server for server in view.servers if server.id in self.ids]
+        active = sum(server.active for server in mine)
+        if active == len(self.ids):
+            return Progress(state="done", done=active, wanted=active)
+        if not any(server.alive and not server.active for server in mine):
+            return Progress(state="failed", done=active, wanted=len(self.ids), detail="some did not come up")
+        return Progress(state="waiting", done=active, wanted=len(self.ids))
+
+    def seen(self, view: PoolView) -> bool:
+        """There is no call whose effect could be seen."""
+        return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteServers:
     """Delete servers by exact id, and wait until they are gone from the list."""
 
@@ -193,6 +215,7 @@ class Share:
     driver: str
     weight: int
     count: int
+    port: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +228,6 @@ class SetMembers:
     """
 
     unit: str
-    port: int
     shares: tuple[Share, ...] = ()
     drained: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
@@ -217,18 +239,18 @@ class SetMembers:
         """The same order with ``members`` from the servers that are active now, sorted by address."""
         out = set(self.removed)
         members = [
-            self._member(server, 0 if server.id in self.drained else share.weight)
+            self._member(server, share.port, 0 if server.id in self.drained else share.weight)
             for share in self.shares
             for server in snapshot.pool(share.cloud, share.driver).servers
             if server.mark.unit == share.unit and server.active and server.addresses and server.id not in out
         ]
         return replace(self, members=tuple(sorted(members, key=lambda member: (member.address, member.port))))
 
-    def _member(self, server: Server, weight: int) -> Member:
+    def _member(self, server: Server, port: int, weight: int) -> Member:
         return Member(
             name=server.id,
             address=server.addresses[0],
-            port=self.port,
+            port=port,
             weight=weight,
             mark=self.mark,
             subnet=self.subnet,
@@ -293,7 +315,7 @@ class DeleteBalancer:
         return not any(b.id == self.id and b.provisioning != "PENDING_DELETE" for b in view.balancers)
 
 
-PoolOrder = CreateServers | CreateServerGroup | DeleteServers | StartServers | DeleteServerGroups
+PoolOrder = CreateServers | CreateServerGroup | AwaitServers | DeleteServers | StartServers | DeleteServerGroups
 BalancerOrder = CreateBalancer | SetMembers | Drain | DeleteBalancer
 Order = PoolOrder | BalancerOrder
 

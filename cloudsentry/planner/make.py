@@ -1,0 +1,173 @@
+"""The whole plan: every pool, then every balancer, then what may go, in an order that never takes before it gives."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from cloudsentry.errors import PlanError
+from cloudsentry.planner.balancers import BalancerPlan, plan_balancer
+from cloudsentry.planner.servers import PoolPlan, plan_pool, removals
+from cloudsentry.planner.units import digest
+from cloudsentry.records.orders import DeleteBalancer, DeleteServerGroups, DeleteServers
+from cloudsentry.records.plans import Drift, Plan, Step
+from cloudsentry.records.views import BalancerView, PoolView, Snapshot
+from cloudsentry.spec.event import Event
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """An event held against a snapshot: the plans of its parts."""
+
+    pools: dict[str, PoolPlan]
+    balancers: dict[str, BalancerPlan]
+    leftovers: tuple[Step, ...]
+
+    @property
+    def drift(self) -> tuple[Drift, ...]:
+        """Everything that is not as the event wants it."""
+        parts = [*self.pools.values(), *self.balancers.values()]
+        lines = [line for part in parts for line in part.drift]
+        lines += [Drift(unit=step.unit, cloud=step.cloud, kind="surplus", what=step.why) for step in self.leftovers]
+        return tuple(sorted(lines, key=lambda line: (line.unit, line.kind, line.what)))
+
+    @property
+    def refusals(self) -> tuple[str, ...]:
+        """Every reason why the event cannot be planned."""
+        parts = [*self.pools.values(), *self.balancers.values()]
+        return tuple(dict.fromkeys(line for part in parts for line in part.refusals))
+
+
+def compare(event: Event, snapshot: Snapshot) -> Comparison:
+    """Hold an event against a snapshot."""
+    pools = {
+        name: plan_pool(event, name, snapshot.pool(event.cloud_of(pool.site), pool.driver))
+        for name, pool in sorted(event.pools.items())
+    }
+    balancers = {
+        name: plan_balancer(event, name, snapshot.balancer(event.cloud_of(spec.site), spec.driver), pools)
+        for name, spec in sorted(event.balancers.items())
+    }
+    return Comparison(pools=pools, balancers=balancers, leftovers=tuple(_leftovers(event, snapshot)))
+
+
+def plan_apply(event: Event, snapshot: Snapshot, revision: str) -> Plan:
+    """What makes the clouds as the event wants them. Raises `PlanError` with every refusal at once."""
+    parts = compare(event, snapshot)
+    missing = [line for view in (*snapshot.pools, *snapshot.balancers) for line in view.missing]
+    refusals = (*dict.fromkeys(missing), *parts.refusals)
+    if refusals:
+        raise PlanError(refusals)
+    steps = [step for part in (*parts.pools.values(), *parts.balancers.values()) for step in part.steps]
+    letting_go = {
+        pool: tuple(
+            step
+            for name, spec in event.balancers.items()
+            if any(member.pool == pool for member in spec.members)
+            for step in parts.balancers[name].letting_go
+        )
+        for pool in parts.pools
+    }
+    gone = tuple(step.id for step in parts.leftovers if step.family == "balancer")
+    for name, part in parts.pools.items():
+        steps += removals(part, letting_go[name] + gone)
+    steps += parts.leftovers
+    wanted = sum(unit.count for part in parts.pools.values() for unit in part.units)
+    return _sealed(
+        Plan(event=event.event, goal="apply", revision=revision, steps=tuple(steps), drift=parts.drift, wanted=wanted)
+    )
+
+
+def plan_destroy(event: str, snapshot: Snapshot, revision: str = "") -> Plan:
+    """What removes everything that bears the event's mark: balancers, then servers, then groups."""
+    steps: list[Step] = []
+    for balancers in snapshot.balancers:
+        steps += _delete_balancers(balancers, keep=frozenset())
+    first = tuple(step.id for step in steps)
+    for pools in snapshot.pools:
+        steps += _delete_servers(pools, frozenset(), first, "the event ends")
+        mine = tuple(step.id for step in steps if step.family == "pool" and step.cloud == pools.cloud)
+        if pools.groups:
+            steps.append(_delete_groups(pools, mine))
+    return _sealed(Plan(event=event, goal="destroy", revision=revision, steps=tuple(steps)))
+
+
+def _leftovers(event: Event, snapshot: Snapshot) -> list[Step]:
+    """What bears the mark but belongs to a pool or balancer that the event no longer has."""
+    steps: list[Step] = []
+    for balancers in snapshot.balancers:
+        keep = frozenset(
+            name
+            for name, spec in event.balancers.items()
+            if (event.cloud_of(spec.site), spec.driver) == (balancers.cloud, balancers.driver)
+        )
+        steps += _delete_balancers(balancers, keep)
+    first = tuple(step.id for step in steps)
+    for view in snapshot.pools:
+        keep = frozenset(
+            name
+            for name, pool in event.pools.items()
+            if (event.cloud_of(pool.site), pool.driver) == (view.cloud, view.driver)
+        )
+        steps += _delete_servers(view, keep, first, "no such pool in the event")
+    return steps
+
+
+def _delete_balancers(view: BalancerView, keep: frozenset[str]) -> list[Step]:
+    return [
+        Step(
+            id=f"{balancer.mark.unit}/{balancer.id[:8]}/remove",
+            unit=balancer.mark.unit,
+            family="balancer",
+            driver=view.driver,
+            cloud=view.cloud,
+            verb="delete",
+            action="remove",
+            subject=DeleteBalancer(unit=balancer.mark.unit, id=balancer.id),
+            why=f"balancer {balancer.name} goes",
+        )
+        for balancer in sorted(view.balancers, key=lambda balancer: balancer.id)
+        if balancer.mark.unit not in keep
+    ]
+
+
+def _delete_servers(view: PoolView, keep: frozenset[str], after: tuple[str, ...], why: str) -> list[Step]:
+    units: dict[str, list[str]] = {}
+    for server in view.servers:
+        if server.mark.unit.split("@")[0] not in keep:
+            units.setdefault(server.mark.unit, []).append(server.id)
+    return [
+        Step(
+            id=f"{unit}/{view.cloud}/remove",
+            unit=unit,
+            family="pool",
+            driver=view.driver,
+            cloud=view.cloud,
+            verb="delete",
+            action="remove",
+            subject=DeleteServers(unit=unit, ids=tuple(sorted(ids))),
+            after=after,
+            why=f"{len(ids)} servers: {why}",
+        )
+        for unit, ids in sorted(units.items())
+    ]
+
+
+def _delete_groups(view: PoolView, after: tuple[str, ...]) -> Step:
+    return Step(
+        id=f"groups/{view.cloud}/remove",
+        unit="groups",
+        family="pool",
+        driver=view.driver,
+        cloud=view.cloud,
+        verb="ungroup",
+        action="remove",
+        subject=DeleteServerGroups(unit="groups", ids=tuple(sorted(group.id for group in view.groups))),
+        after=after,
+        why=f"{len(view.groups)} server groups",
+    )
+
+
+def _sealed(plan: Plan) -> Plan:
+    ordered = tuple(sorted(plan.steps, key=lambda step: step.id))
+    body = [dataclasses.asdict(step) for step in ordered]
+    return dataclasses.replace(plan, steps=ordered, digest=digest(plan.event, plan.goal, plan.revision, body))
