@@ -49,8 +49,8 @@ def plan_balancer(event: Event, name: str, view: BalancerView, pools: dict[str, 
 
 def _refusal(name: str) -> str:
     return (
-        f"balancer {name}: site, network, protocol, port, provider, algorithm and monitor cannot change while it stands; "
-        "give the balancer a new name, or destroy the event first"
+        f"balancer {name}: site, network, protocol, port, provider, algorithm and monitor cannot change "
+        "while it stands; give the balancer a new name, or destroy the event first"
     )
 
 

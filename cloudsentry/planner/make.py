@@ -23,18 +23,21 @@ class Comparison:
     leftovers: tuple[Step, ...]
 
     @property
+    def parts(self) -> tuple[PoolPlan | BalancerPlan, ...]:
+        """Pools first."""
+        return (*self.pools.values(), *self.balancers.values())
+
+    @property
     def drift(self) -> tuple[Drift, ...]:
         """Everything that is not as the event wants it."""
-        parts = [*self.pools.values(), *self.balancers.values()]
-        lines = [line for part in parts for line in part.drift]
+        lines = [line for part in self.parts for line in part.drift]
         lines += [Drift(unit=step.unit, cloud=step.cloud, kind="surplus", what=step.why) for step in self.leftovers]
         return tuple(sorted(lines, key=lambda line: (line.unit, line.kind, line.what)))
 
     @property
     def refusals(self) -> tuple[str, ...]:
         """Every reason why the event cannot be planned."""
-        parts = [*self.pools.values(), *self.balancers.values()]
-        return tuple(dict.fromkeys(line for part in parts for line in part.refusals))
+        return tuple(dict.fromkeys(line for part in self.parts for line in part.refusals))
 
 
 def compare(event: Event, snapshot: Snapshot) -> Comparison:
@@ -53,11 +56,12 @@ def compare(event: Event, snapshot: Snapshot) -> Comparison:
 def plan_apply(event: Event, snapshot: Snapshot, revision: str) -> Plan:
     """What makes the clouds as the event wants them. Raises `PlanError` with every refusal at once."""
     parts = compare(event, snapshot)
-    missing = [line for view in (*snapshot.pools, *snapshot.balancers) for line in view.missing]
+    missing = [line for view in snapshot.pools for line in view.missing]
+    missing += [line for view in snapshot.balancers for line in view.missing]
     refusals = (*dict.fromkeys(missing), *parts.refusals)
     if refusals:
         raise PlanError(refusals)
-    steps = [step for part in (*parts.pools.values(), *parts.balancers.values()) for step in part.steps]
+    steps = [step for part in parts.parts for step in part.steps]
     letting_go = {
         pool: tuple(
             step

@@ -70,14 +70,13 @@ def plan_pool(event: Event, name: str, view: PoolView) -> PoolPlan:
     template = template_digest(pool)
     units, refusals = units_of(event, name, view)
     known = {unit.name: unit for unit in units}
-    found = sorted({server.mark.unit for server in view.servers if server.mark.unit.split("@")[0] == name} | set(known))
-    standing = {
-        unit: sort_servers(
-            known.get(unit), template, tuple(server for server in view.servers if server.mark.unit == unit)
-        )
-        for unit in found
-    }
-    maker = _Maker(event=event, pool=pool, driver=pool.driver, view=view, template=template)
+    listed: dict[str, list[Server]] = {unit: [] for unit in known}
+    for server in view.servers:
+        if server.mark.unit.split("@")[0] == name:
+            listed.setdefault(server.mark.unit, []).append(server)
+    found = sorted(listed)
+    standing = {unit: sort_servers(known.get(unit), template, tuple(listed[unit])) for unit in found}
+    maker = _Maker(event=event, pool=pool, driver=pool.driver, view=view, template=template, listed=listed)
     steps = [step for unit in found for step in maker.steps(unit, known.get(unit), standing[unit])]
     return PoolPlan(
         name=name,
@@ -98,13 +97,14 @@ class _Maker:
     driver: str
     view: PoolView
     template: str
+    listed: dict[str, list[Server]]
 
     def steps(self, name: str, unit: Unit | None, standing: Standing) -> list[Step]:
         steps: list[Step] = []
         if unit is not None:
             steps += self._arrivals(unit, standing)
         if standing.broken:
-            ids = tuple(sorted(server.id for server in standing.broken))
+            ids = _ids(standing.broken)
             order = DeleteServers(unit=name, ids=ids)
             steps.append(self._step(name, "clear", "remove", order, f"{len(ids)} in ERROR"))
         return steps
@@ -114,20 +114,16 @@ class _Maker:
         missing = unit.count - standing.counted
         if missing > 0:
             steps += self._create(unit, standing, missing)
-        for verb, servers, why in (
-            ("await", standing.building, "an earlier run asked for them"),
-            ("start", standing.start, "found stopped"),
-        ):
-            if servers:
-                ids = tuple(sorted(server.id for server in servers))
-                order = (
-                    AwaitServers(unit=unit.name, ids=ids) if verb == "await" else StartServers(unit=unit.name, ids=ids)
-                )
-                steps.append(self._step(unit.name, verb, "change", order, why))
+        if standing.building:
+            awaited = AwaitServers(unit=unit.name, ids=_ids(standing.building))
+            steps.append(self._step(unit.name, "await", "change", awaited, "an earlier run asked for them"))
+        if standing.start:
+            started = StartServers(unit=unit.name, ids=_ids(standing.start))
+            steps.append(self._step(unit.name, "start", "change", started, "found stopped"))
         return steps
 
     def _create(self, unit: Unit, standing: Standing, count: int) -> list[Step]:
-        listed = sorted(server.id for server in self.view.servers if server.mark.unit == unit.name)
+        listed = sorted(server.id for server in self.listed[unit.name])
         op = digest(self.event.event, unit.name, "create", count, listed, self.template)
         name = re.sub(r"[^a-z0-9.-]+", "-", f"{self.event.event}-{unit.name}".lower())
         mark = Mark(event=self.event.event, unit=unit.name, op=op, template=self.template)
@@ -175,7 +171,7 @@ def removals(plan: PoolPlan, after: tuple[str, ...]) -> list[Step]:
     for unit, standing in sorted(plan.standing.items()):
         if not standing.retire:
             continue
-        ids = tuple(sorted(server.id for server in standing.retire))
+        ids = _ids(standing.retire)
         own = tuple(step for step in plan.replacing if step.startswith(f"{unit}/"))
         steps.append(
             Step(
@@ -192,6 +188,10 @@ def removals(plan: PoolPlan, after: tuple[str, ...]) -> list[Step]:
             )
         )
     return steps
+
+
+def _ids(servers: tuple[Server, ...]) -> tuple[str, ...]:
+    return tuple(sorted(server.id for server in servers))
 
 
 def _why(unit: Unit, standing: Standing) -> str:

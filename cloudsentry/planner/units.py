@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import dataclass
 
 from cloudsentry.records.views import Hypervisor, PoolView, Server
@@ -85,16 +86,16 @@ def _spread(event: str, pool: str, pin: Pin, view: PoolView) -> list[Unit]:
     """Even shares; what is left over goes where servers stand already, so that a plan moves nothing without need."""
     kind, value = pin.place
     prefix = f"{pool}@{kind}:{value}:"
-    standing = {host.name: _alive(view, prefix + host.name) for host in view.hypervisors}
+    standing = Counter(server.mark.unit for server in view.servers if server.alive)
     hosts = [
         host
         for host in view.hypervisors
-        if _has(host, kind, value) and ((host.up and host.enabled) or standing[host.name])
+        if _has(host, kind, value) and ((host.up and host.enabled) or standing[prefix + host.name])
     ]
     if not hosts:
         return []
     base, extra = divmod(pin.count, len(hosts))
-    first = sorted(hosts, key=lambda host: (-standing[host.name], host.name))[:extra]
+    first = sorted(hosts, key=lambda host: (-standing[prefix + host.name], host.name))[:extra]
     return [
         Unit(
             name=prefix + host.name,
@@ -109,10 +110,6 @@ def _spread(event: str, pool: str, pin: Pin, view: PoolView) -> list[Unit]:
 
 def _has(host: Hypervisor, kind: str, value: str) -> bool:
     return value in (host.aggregates if kind == "aggregate" else host.traits)
-
-
-def _alive(view: PoolView, unit: str) -> int:
-    return sum(server.alive for server in view.servers if server.mark.unit == unit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

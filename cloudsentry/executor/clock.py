@@ -1,0 +1,39 @@
+"""The only sleep in the house, so that a test or a rehearsal can bring its own time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from typing import Any
+
+
+class Clock:
+    """Monotonic seconds, and sleeps that end early when the run is told to stop."""
+
+    def __init__(self) -> None:
+        self._stop = threading.Event()
+
+    def now(self) -> float:
+        """Seconds since some fixed moment; never goes back."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Return after ``seconds``, or at once when stopped."""
+        self._stop.wait(max(0.0, seconds))
+
+    def until_done(self, futures: set[Future[Any]], seconds: float) -> None:
+        """Return when one of the futures is done, or after ``seconds``."""
+        if futures:
+            wait(futures, timeout=max(0.0, seconds), return_when=FIRST_COMPLETED)
+        else:
+            self.sleep(seconds)
+
+    def stop(self) -> None:
+        """Wake every sleeper, now and later."""
+        self._stop.set()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stop.is_set()

@@ -1,0 +1,297 @@
+"""Runs a plan: one loop, some threads for calls, one look per place and tick for all that is waited for."""
+
+from __future__ import annotations
+
+import dataclasses
+import graphlib
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Literal, Protocol
+
+from cloudsentry.errors import DriverError
+from cloudsentry.executor.clock import Clock
+from cloudsentry.executor.pace import Pace
+from cloudsentry.executor.tries import RETRIED, Tries
+from cloudsentry.records.orders import Order, Progress, SetMembers
+from cloudsentry.records.plans import Plan, Step
+from cloudsentry.records.reports import Listener, Note, StepReport
+from cloudsentry.records.views import BalancerView, PoolView, Snapshot, View
+
+Place = tuple[str, str, str]
+"""(family, cloud, driver): what one look covers."""
+
+SILENT = ("await", "hold")
+"""Verbs that call nothing: they only wait."""
+
+
+class Ledger(Protocol):
+    """The part of the journal that a run writes."""
+
+    def intent(self, run: int, step_id: str, op: str, attempt: int) -> None:
+        """Durable before the call that it names."""
+
+    def step_ended(self, run: int, step_id: str, state: str, attempts: int, error: str = "") -> None:
+        """How a step ended."""
+
+
+def place_of(step: Step) -> Place:
+    """Where a step acts."""
+    return step.family, step.cloud, step.driver
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class _Active:
+    """A step that has begun. ``called`` is False while its call is still being made."""
+
+    step: Step
+    order: Order
+    began: float
+    called: float | None = None
+    tries: int = 0
+
+
+class Run:
+    """One run of one plan. ``act`` hands an order to a step's driver, ``look`` observes one place."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        snapshot: Snapshot,
+        *,
+        number: int,
+        act: Callable[[Place, Order], None],
+        look: Callable[[Place], View],
+        ledger: Ledger,
+        pace: Pace,
+        clock: Clock,
+        listen: Listener,
+    ) -> None:
+        self._plan, self._number = plan, number
+        self._act, self._look, self._ledger = act, look, ledger
+        self._pace, self._clock, self._listen = pace, clock, listen
+        self._steps = {step.id: step for step in plan.steps}
+        self._views: dict[Place, View] = _by_place(snapshot)
+        self._lock = threading.Lock()
+        self._active: dict[str, _Active] = {}
+        self._ended: dict[str, StepReport] = {}
+        self._told: set[str] = set()
+        self._looks: dict[Place, Future[tuple[View, float]]] = {}
+        self._next_look: dict[Place, float] = {}
+        self._calls: dict[str, Future[int]] = {}
+        self._begun = clock.now()
+
+    def go(self) -> tuple[StepReport, ...]:
+        """Run to the end, or until the clock is stopped. One report per step, in the plan's order.
+
+        After a stop the calls under way are finished (never cut), nothing new begins, and what was not
+        ended is reported as skipped.
+        """
+        graph: graphlib.TopologicalSorter[str] = graphlib.TopologicalSorter(
+            {step.id: [name for name in step.after if name in self._steps] for step in self._plan.steps}
+        )
+        graph.prepare()
+        with ThreadPoolExecutor(self._pace.threads, thread_name_prefix="cloudsentry") as pool:
+            while graph.is_active() and not self._clock.stopped:
+                try:
+                    self._turn(graph, pool)
+                except KeyboardInterrupt:
+                    self._clock.stop()
+        for name, step in self._steps.items():
+            if name not in self._ended:
+                self._finish(step, "skipped", error="the run was stopped")
+        return tuple(self._ended[step.id] for step in self._plan.steps)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The newest view of every place."""
+        with self._lock:
+            views = list(self._views.values())
+        return Snapshot(
+            event=self._plan.event,
+            pools=tuple(view for view in views if isinstance(view, PoolView)),
+            balancers=tuple(view for view in views if isinstance(view, BalancerView)),
+        )
+
+    def _turn(self, graph: graphlib.TopologicalSorter[str], pool: ThreadPoolExecutor) -> None:
+        for name in graph.get_ready():
+            self._begin(self._steps[name], pool)
+        self._start_looks(pool)
+        self._clock.until_done({*self._calls.values(), *self._looks.values()}, self._until_next_look())
+        self._collect_calls()
+        self._collect_looks()
+        self._give_up()
+        for name in self._ended.keys() - self._told:
+            self._told.add(name)
+            graph.done(name)
+
+    def _begin(self, step: Step, pool: ThreadPoolExecutor) -> None:
+        unmet = [name for name in step.after if name in self._ended and self._ended[name].outcome != "done"]
+        if unmet and not step.regardless:
+            self._finish(step, "skipped", error=f"waits for {', '.join(unmet)}")
+            return
+        order = step.subject.resolved(self.snapshot) if isinstance(step.subject, SetMembers) else step.subject
+        active = _Active(step=step, order=order, began=self._clock.now())
+        self._active[step.id] = active
+        self._say("started", step, 0, 0)
+        if step.verb in SILENT:
+            active.called = self._clock.now()
+        else:
+            self._calls[step.id] = pool.submit(self._call, active)
+        self._next_look.setdefault(place_of(step), 0.0)
+
+    def _call(self, active: _Active) -> int:
+        """In a thread: make the step's call, however often it takes."""
+        step, order = active.step, active.order
+        op = getattr(getattr(order, "mark", None), "op", "")
+
+        def before(attempt: int) -> None:
+            active.tries = attempt
+            self._ledger.intent(self._number, step.id, op, attempt)
+
+        def said(attempt: int, error: DriverError) -> None:
+            self._say("retry", step, attempt, self._pace.attempts, str(error))
+
+        Tries(
+            call=lambda: self._act(place_of(step), order),
+            seen=lambda: bool(order.seen(self._fresh(place_of(step)))),  # type: ignore[arg-type]
+            before=before,
+            said=said,
+            pace=self._pace,
+            clock=self._clock,
+            deadline=active.began + self._pace.patience(step),
+        ).make()
+        return active.tries
+
+    def _fresh(self, place: Place) -> View:
+        view = self._look(place)
+        with self._lock:
+            self._views[place] = view
+        return view
+
+    def _collect_calls(self) -> None:
+        for name, future in list(self._calls.items()):
+            if not future.done():
+                continue
+            del self._calls[name]
+            error = future.exception()
+            if error is None:
+                active = self._active[name]
+                active.called = self._clock.now()
+                # A look that began before this call ended may not show its effect: rest first, then look.
+                place = place_of(active.step)
+                self._next_look[place] = max(self._next_look[place], active.called + self._pace.poll_least / 2)
+            elif isinstance(error, DriverError):
+                self._finish(self._steps[name], "failed", error=str(error))
+            else:
+                raise error
+
+    def _waiting(self, place: Place) -> list[_Active]:
+        return [
+            active for active in self._active.values() if active.called is not None and place_of(active.step) == place
+        ]
+
+    def _start_looks(self, pool: ThreadPoolExecutor) -> None:
+        for place in {place_of(active.step) for active in self._active.values() if active.called is not None}:
+            if place not in self._looks and self._next_look.get(place, 0.0) <= self._clock.now():
+                self._looks[place] = pool.submit(self._timed_look, place)
+
+    def _timed_look(self, place: Place) -> tuple[View, float]:
+        began = self._clock.now()
+        return self._look(place), began
+
+    def _until_next_look(self) -> float:
+        """Seconds to the next thing that is due; a look under way counts by its own end."""
+        now = self._clock.now()
+        places = {place_of(active.step) for active in self._active.values() if active.called is not None}
+        due = [self._next_look.get(place, 0.0) for place in places if place not in self._looks]
+        # With nothing to look at, calls or looks under way end the wait; half a second bounds it all the same.
+        return max(0.0, min(due, default=now + 0.5) - now)
+
+    def _collect_looks(self) -> None:
+        for place, future in list(self._looks.items()):
+            if not future.done():
+                continue
+            del self._looks[place]
+            now = self._clock.now()
+            error = future.exception()
+            if isinstance(error, RETRIED):
+                # Nobody answered: what is waited for goes on being waited for, until its own deadline.
+                self._next_look[place] = now + self._pace.retry_most / 4
+                continue
+            if error is not None:
+                self._lose(place, error)
+                continue
+            view, began = future.result()
+            with self._lock:
+                self._views[place] = view
+            self._next_look[place] = now + self._pace.rest(now - began)
+            for active in self._waiting(place):
+                if active.called is not None and active.called <= began:
+                    self._judge(active, view, now)
+
+    def _judge(self, active: _Active, view: View, now: float) -> None:
+        assert active.called is not None
+        progress: Progress = active.order.progress(view, now - active.called)  # type: ignore[arg-type]
+        if progress.state == "waiting":
+            self._say("progress", active.step, progress.done, progress.wanted, progress.detail)
+            return
+        self._finish(active.step, progress.state, error=progress.detail if progress.state == "failed" else "")
+
+    def _lose(self, place: Place, error: BaseException) -> None:
+        if not isinstance(error, DriverError):
+            raise error
+        for active in self._waiting(place):
+            self._finish(active.step, "failed", error=str(error))
+
+    def _give_up(self) -> None:
+        now = self._clock.now()
+        for active in list(self._active.values()):
+            patience = self._pace.patience(active.step)
+            if active.called is not None and now - active.began > patience:
+                self._finish(active.step, "failed", error=f"not done after {patience:.0f} s")
+
+    def _finish(self, step: Step, outcome: Literal["done", "failed", "skipped"], error: str = "") -> None:
+        active = self._active.pop(step.id, None)
+        tries = active.tries if active else 0
+        seconds = self._clock.now() - active.began if active else 0.0
+        self._ledger.step_ended(self._number, step.id, outcome, tries, error)
+        self._ended[step.id] = StepReport(
+            id=step.id,
+            unit=step.unit,
+            cloud=step.cloud,
+            verb=step.verb,
+            outcome=outcome,
+            seconds=round(seconds, 3),
+            attempts=tries,
+            error=error,
+        )
+        self._say("ended", step, 0, 0, error or outcome)
+
+    def _say(
+        self,
+        kind: Literal["started", "progress", "retry", "ended"],
+        step: Step,
+        done: int,
+        wanted: int,
+        detail: str = "",
+    ) -> None:
+        self._listen(
+            Note(
+                kind=kind,
+                step=step.id,
+                unit=step.unit,
+                cloud=step.cloud,
+                verb=step.verb,
+                done=done,
+                wanted=wanted,
+                detail=detail,
+                elapsed=self._clock.now() - self._begun,
+            )
+        )
+
+
+def _by_place(snapshot: Snapshot) -> dict[Place, View]:
+    views: dict[Place, View] = {("pool", view.cloud, view.driver): view for view in snapshot.pools}
+    views.update({("balancer", view.cloud, view.driver): view for view in snapshot.balancers})
+    return views

@@ -1,0 +1,72 @@
+"""Which places an event touches, and what to ask of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cloudsentry.drivers.balancer.base import BalancerScope
+from cloudsentry.drivers.pool.base import PoolScope
+from cloudsentry.spec.event import Event, Pin, Pool
+
+Place = tuple[str, str, str]
+"""(family, cloud, driver)."""
+
+
+def places_of(events: Iterable[Event]) -> tuple[Place, ...]:
+    """Every place that any of the revisions touches: what an earlier revision made must be found again."""
+    places: set[Place] = set()
+    for event in events:
+        places |= {("pool", event.cloud_of(pool.site), pool.driver) for pool in event.pools.values()}
+        places |= {("balancer", event.cloud_of(spec.site), spec.driver) for spec in event.balancers.values()}
+    return tuple(sorted(places))
+
+
+def scope_of(place: Place, event: Event, *, full: bool) -> PoolScope | BalancerScope:
+    """What to ask at one place: the marked things always, the named things when ``full``."""
+    family, cloud, driver = place
+    if family == "balancer":
+        return _balancer_scope(event, cloud, driver, full)
+    pools = [pool for pool in event.pools.values() if (event.cloud_of(pool.site), pool.driver) == (cloud, driver)]
+    if not full:
+        return PoolScope(event=event.event, groups=any(pin.anti_affinity for pool in pools for pin in pool.pins))
+    return _pool_scope(event, pools)
+
+
+def _pool_scope(event: Event, pools: list[Pool]) -> PoolScope:
+    pins = [pin for pool in pools for pin in pool.pins]
+    return PoolScope(
+        event=event.event,
+        full=True,
+        images=_sorted(pool.image for pool in pools),
+        flavors=_sorted(pool.flavor for pool in pools),
+        networks=_sorted(name for pool in pools for name in pool.network_names),
+        hypervisors=_places(pins, "hypervisor"),
+        aggregates=_places(pins, "aggregate"),
+        zones=_places(pins, "zone"),
+        traits=_places(pins, "trait"),
+        key_names=_sorted(pool.key_name for pool in pools if pool.key_name),
+        security_groups=_sorted(name for pool in pools for name in pool.security_groups),
+        # An earlier revision may have used groups that this one does not: a full look always asks.
+        groups=True,
+    )
+
+
+def _balancer_scope(event: Event, cloud: str, driver: str, full: bool) -> BalancerScope:
+    if not full:
+        return BalancerScope(event=event.event)
+    specs = [spec for spec in event.balancers.values() if (event.cloud_of(spec.site), spec.driver) == (cloud, driver)]
+    return BalancerScope(
+        event=event.event,
+        full=True,
+        networks=_sorted(spec.network for spec in specs if spec.network),
+        subnets=_sorted(spec.subnet for spec in specs if spec.subnet),
+        providers=_sorted(spec.provider for spec in specs if spec.provider),
+    )
+
+
+def _places(pins: list[Pin], kind: str) -> tuple[str, ...]:
+    return _sorted(pin.place[1] for pin in pins if pin.place[0] == kind)
+
+
+def _sorted(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(names)))
