@@ -65,7 +65,10 @@ class StepRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRow:
-    """One run. ``ended`` None: it works still, or its process was killed. ``steps`` only where one run was asked for."""
+    """One run. ``ended`` None: it works still, or its process was killed.
+
+    ``report`` and ``steps`` are filled where one run was asked for.
+    """
 
     id: int
     event: str

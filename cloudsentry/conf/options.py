@@ -1,0 +1,85 @@
+"""Every option, once: what the sample, the documentation and `settings` are made from."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from oslo_config import cfg
+
+JOURNAL = [
+    cfg.StrOpt(
+        "connection",
+        secret=True,
+        sample_default="sqlite:////var/lib/cloudsentry/journal.sqlite",
+        help="Database of the journal, as an SQLAlchemy URL: SQLite, PostgreSQL or MariaDB. Where it is not set: "
+        "journal.sqlite in the state folder, which is $CLOUDSENTRY_STATE_DIR, or else cloudsentry in "
+        "$XDG_STATE_HOME, or else .local/state/cloudsentry in the home folder. Write a dollar sign of a password "
+        "twice.",
+    ),
+]
+
+OWNERSHIP = [
+    cfg.StrOpt(
+        "backend_url",
+        secret=True,
+        sample_default="file:///var/lib/cloudsentry/locks",
+        help="Where it is agreed who works on an event, as a tooz URL: file, etcd3+http, redis, zookeeper and "
+        "others. Where it is not set: the folder locks in the state folder, which is enough for one host.",
+    ),
+    cfg.FloatOpt(
+        "lease",
+        default=30.0,
+        min=1.0,
+        max=3600.0,
+        help="Seconds after which a backend on the network forgets a holder that died. A file forgets at once.",
+    ),
+]
+
+EXECUTOR = [
+    cfg.FloatOpt(
+        "poll_least", default=1.0, min=0.05, max=300.0, help="Seconds between two looks at a cloud, at the least."
+    ),
+    cfg.FloatOpt(
+        "poll_share",
+        default=0.25,
+        min=0.01,
+        max=1.0,
+        help="At most this share of the waiting is spent looking: a cloud that answers slowly is asked less often.",
+    ),
+    cfg.FloatOpt(
+        "boot_timeout", default=600.0, min=1.0, max=86400.0, help="Seconds a group of servers may take to be ACTIVE."
+    ),
+    cfg.FloatOpt(
+        "balancer_timeout",
+        default=300.0,
+        min=1.0,
+        max=86400.0,
+        help="Seconds a balancer may take to be ACTIVE after a change.",
+    ),
+    cfg.IntOpt("attempts", default=6, min=1, max=100, help="How often a call that may be retried is made in all."),
+    cfg.FloatOpt(
+        "retry_first",
+        default=0.5,
+        min=0.01,
+        max=300.0,
+        help="Seconds before the second attempt, at the most; doubled for each further one.",
+    ),
+    cfg.FloatOpt("retry_most", default=20.0, min=0.01, max=3600.0, help="Seconds between two attempts, at the most."),
+    cfg.FloatOpt(
+        "settle",
+        default=15.0,
+        min=0.0,
+        max=3600.0,
+        help="Seconds to wait for the effects of a call that a killed process may still have made, before it is "
+        "taken for not made.",
+    ),
+    cfg.IntOpt("threads", default=8, min=1, max=64, help="How many calls are under way at once."),
+]
+
+GROUPS: dict[str, list[Any]] = {"journal": JOURNAL, "ownership": OWNERSHIP, "executor": EXECUTOR}
+
+
+def list_opts() -> list[tuple[str, list[Any]]]:
+    """For oslo-config-generator: (group, options)."""
+    return [(group, list(itertools.chain(options))) for group, options in GROUPS.items()]
