@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from cliff import command, lister, show
 
 from cloudsentry.errors import Owned, PlanError, PlanStale, RunStopped, SentryError, SpecError, UserError
+from cloudsentry.osc.columns import shown
 
 if TYPE_CHECKING:
     from cloudsentry.sentry import Sentry
@@ -28,7 +29,6 @@ BROKEN_PIPE = 141
 
 _ADVICE: tuple[tuple[type[BaseException], str], ...] = (
     (SpecError, "Nothing was changed. Mend the file and check it with `event validate`."),
-    (UserError, "Nothing was changed."),
     (PlanStale, "Nothing was changed. Make a new plan with `event plan --out`, or apply the event file itself."),
     (PlanError, "Nothing was changed."),
     (RunStopped, "Nothing is lost: run the same command again to go on; `run show` tells how far it came."),
@@ -98,10 +98,14 @@ class Command(command.Command):
 
 
 class Lister(lister.Lister):
-    """A command that answers with rows. `exit_code`, set by `take_action`, is the code after they are printed."""
+    """A command that answers with rows.
+
+    `take_action` may set `exit_code`, and `notes`: lines for people, told after a table and never in data formats.
+    """
 
     auth_required = False
     exit_code = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def sentry(self) -> Sentry:
@@ -117,18 +121,18 @@ class Lister(lister.Lister):
         return answered(lambda: super(Lister, self).run(parsed_args) or self.exit_code, debug=_debug(self.app))
 
     def produce_output(self, parsed_args: argparse.Namespace, column_names: Any, data: Iterable[Any]) -> int:
-        """Rows; nothing at all where a table would be empty."""
-        rows = list(data)
-        if not rows and parsed_args.formatter == "table":
-            return 0
-        return _printed(lambda: super(Lister, self).produce_output(parsed_args, column_names, rows))
+        """Rows, then the notes."""
+        rows = [shown(row) for row in data]
+        _printed(lambda: super(Lister, self).produce_output(parsed_args, column_names, rows))
+        return _noted(self.notes, parsed_args)
 
 
 class ShowOne(show.ShowOne):
-    """A command that answers with one thing. `exit_code`, set by `take_action`, is the code after it is printed."""
+    """A command that answers with one thing; `exit_code` and `notes` as in `Lister`."""
 
     auth_required = False
     exit_code = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def sentry(self) -> Sentry:
@@ -144,8 +148,9 @@ class ShowOne(show.ShowOne):
         return answered(lambda: super(ShowOne, self).run(parsed_args) or self.exit_code, debug=_debug(self.app))
 
     def produce_output(self, parsed_args: argparse.Namespace, column_names: Any, data: Any) -> int:
-        """The fields and their values."""
-        return _printed(lambda: super(ShowOne, self).produce_output(parsed_args, column_names, data))
+        """The fields and their values, then the notes."""
+        _printed(lambda: super(ShowOne, self).produce_output(parsed_args, column_names, shown(data)))
+        return _noted(self.notes, parsed_args)
 
 
 def open_hall(config_file: str | None = None) -> Sentry:
@@ -156,7 +161,7 @@ def open_hall(config_file: str | None = None) -> Sentry:
     from cloudsentry import conf  # `--help` and every `openstack` call pass here without paying for these
     from cloudsentry.sentry import Sentry
 
-    sentry = Sentry(conf.load(config_file))
+    sentry = Sentry(conf.settings(["--config-file", config_file] if config_file else None))
     atexit.register(sentry.close)
     return sentry
 
@@ -172,11 +177,19 @@ def _plain(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     return parser
 
 
-def _printed(output: Callable[[], int]) -> int:
+def _printed(output: Callable[[], int]) -> None:
     try:
-        return output()
+        output()
     except ValueError as error:  # cliff's answer to a `--column` that it does not know
         raise UserError(str(error)) from error
+
+
+def _noted(notes: Iterable[str], parsed_args: argparse.Namespace) -> int:
+    sys.stdout.flush()
+    if parsed_args.formatter == "table":
+        for note in notes:
+            say(note)
+    return 0
 
 
 def _debug(app: Any) -> bool:

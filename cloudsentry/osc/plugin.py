@@ -31,8 +31,7 @@ def build_option_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentPar
         "--sentry-config-file",
         metavar="<file>",
         dest=CONFIG_OPTION,
-        default=os.environ.get("CLOUDSENTRY_CONFIG_FILE"),
-        help="cloudsentry's configuration file (env: CLOUDSENTRY_CONFIG_FILE)",
+        help="cloudsentry's configuration file (env: CLOUDSENTRY_CONF)",
     )
     return parser
 

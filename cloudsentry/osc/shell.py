@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from functools import cached_property
@@ -35,6 +34,16 @@ class Halls:
     def sentry(self) -> Sentry:
         """The hall. Raises UserError where the configuration is wrong."""
         return open_hall(self._config_file)
+
+
+class Commands(commandmanager.CommandManager):
+    """cliff's, but a command's module is imported when the command is called, not at every start."""
+
+    def load_commands(self, namespace: str) -> None:
+        """Know the entry points of ``namespace`` by name."""
+        self.group_list.append(namespace)
+        for entry in metadata.entry_points(group=namespace):
+            self.commands[entry.name.replace("_", " ")] = entry
 
 
 class HelpAction(argparse.Action):
@@ -71,7 +80,7 @@ class Shell(app.App):
         super().__init__(
             description="Flash-crowd capacity for an IaaS that is already there.",
             version=metadata.version("cloudsentry"),
-            command_manager=commandmanager.CommandManager(NAMESPACE),
+            command_manager=Commands(NAMESPACE),
         )
 
     def build_option_parser(self, description: str | None, version: str | None, *_: Any) -> argparse.ArgumentParser:
@@ -84,8 +93,7 @@ class Shell(app.App):
         parser.add_argument(
             "--config-file",
             metavar="FILE",
-            default=os.environ.get("CLOUDSENTRY_CONFIG_FILE"),
-            help="configuration file (env: CLOUDSENTRY_CONFIG_FILE; default: the usual places of oslo.config)",
+            help="configuration file (env: CLOUDSENTRY_CONF; default: /etc/cloudsentry and ~/.config/cloudsentry)",
         )
         loudness = parser.add_mutually_exclusive_group()
         loudness.add_argument(
@@ -119,10 +127,13 @@ class Shell(app.App):
         return answered(lambda: self._known(argv), debug=self.options.debug)
 
     def _known(self, argv: list[str]) -> int:
+        called = argv[1:] if argv[0] == "help" else argv
+        if not called:
+            self.interact()
         try:
-            self.command_manager.find_command(argv)
+            self.command_manager.find_command(called)
         except ValueError as error:
-            raise UserError(self._unknown(argv)) from error
+            raise UserError(self._unknown(called)) from error
         return int(super().run_subcommand(argv))
 
     def _unknown(self, argv: Sequence[str]) -> str:

@@ -1,0 +1,73 @@
+"""What a run looks like while it goes on: bars on a terminal, one line per ended step elsewhere. On stderr."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from cloudsentry.osc.base import say, terminal
+from cloudsentry.records.reports import Listener, Note
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+
+@contextmanager
+def told() -> Iterator[Listener]:
+    """A listener for one run; what it drew is left standing when the run is over."""
+    if not terminal():
+        yield line
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        SpinnerColumn(finished_text="✓"),
+        TextColumn("{task.fields[cloud]} {task.fields[unit]}"),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[detail]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        yield Bars(progress)
+
+
+def line(note: Note) -> None:
+    """One line where a step has ended or is tried again; nothing in between."""
+    if note.kind in ("ended", "retry"):
+        kind = "again in a moment: " if note.kind == "retry" else ""
+        say(f"{note.elapsed:6.1f} s  {note.cloud} {note.unit}: {note.verb}: {kind}{note.detail}")
+
+
+class Bars:
+    """One bar per step. May be called from several threads."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, TaskID] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, note: Note) -> None:
+        """Draw what the note says."""
+        with self._lock:
+            if note.step not in self._tasks:
+                self._tasks[note.step] = self._progress.add_task(
+                    note.verb, total=note.wanted or 1, cloud=note.cloud, unit=note.unit, detail=""
+                )
+            task = self._tasks[note.step]
+        if note.kind == "progress":
+            self._progress.update(task, completed=note.done, total=note.wanted or 1, detail=note.detail)
+        elif note.kind == "ended":
+            self._end(task, note.detail)
+        else:
+            self._progress.update(task, detail=note.detail)
+
+    def _end(self, task: TaskID, detail: str) -> None:
+        self._progress.update(task, detail=detail)
+        if detail == "done":
+            self._progress.update(task, completed=self._progress.tasks[task].total)
+        self._progress.stop_task(task)

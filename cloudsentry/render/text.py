@@ -1,0 +1,121 @@
+"""Sentences and lines for people."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from cloudsentry.records import orders
+from cloudsentry.records.plans import Drift, Plan, Step
+from cloudsentry.records.reports import BalancerLine, Counts, Report, ServerLine, Status, StepReport
+
+
+def count(number: int, noun: str) -> str:
+    """``1 server``, ``4 servers``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def what(step: Step) -> str:
+    """What a step would make, change or remove, in a few words."""
+    match step.subject:
+        case orders.CreateServers() as subject:
+            return f"{count(subject.count, 'server')} {subject.name}{_place(subject)}"
+        case orders.CreateServerGroup() as subject:
+            return f"server group {subject.name} ({subject.policy})"
+        case orders.AwaitServers() | orders.DeleteServers() | orders.StartServers() as subject:
+            return f"{count(len(subject.ids), 'server')}: {', '.join(subject.ids)}"
+        case orders.DeleteServerGroups() as subject:
+            return f"{count(len(subject.ids), 'server group')}: {', '.join(subject.ids)}"
+        case orders.CreateBalancer() as subject:
+            return f"balancer {subject.name}, {subject.protocol} port {subject.port}, {subject.algorithm}"
+        case orders.SetMembers() as subject:
+            return _members(subject)
+        case orders.Drain() as subject:
+            return f"{count(len(subject.ids), 'member')} at weight 0 for up to {subject.seconds:g} s"
+        case orders.DeleteBalancer() as subject:
+            return f"balancer {subject.id} with its listener, pool and members"
+
+
+def _place(subject: orders.CreateServers) -> str:
+    if subject.hypervisor:
+        return f" on {subject.hypervisor}"
+    if subject.zone:
+        return f" in zone {subject.zone}"
+    return f" in server group {subject.group}" if subject.group else ""
+
+
+def _members(subject: orders.SetMembers) -> str:
+    shares = [
+        f"{share.count} of {share.unit} × weight {share.weight}, port {share.port}"
+        for share in subject.shares
+        if share.count
+    ]
+    if subject.drained:
+        shares.append(f"{len(subject.drained)} draining")
+    return f"members: {'; '.join(shares) or 'none'}"
+
+
+def plan_summary(plan: Plan) -> str:
+    """The last line under a plan."""
+    if not plan.steps:
+        return f"{plan.event}: nothing to do"
+    kinds = Counter(step.action for step in plan.steps)
+    parts = ", ".join(f"{kinds[kind]} to {kind}" for kind in ("create", "change", "remove") if kinds[kind])
+    return f"{plan.event}: {count(len(plan.steps), 'step')}: {parts}; {count(plan.wanted, 'server')} wanted"
+
+
+def drift(one: Drift) -> str:
+    """One line of drift."""
+    return f"drift: {one.cloud} {one.unit}: {one.what}"
+
+
+def step_line(step: StepReport) -> str:
+    """How a step ended, in one line."""
+    tail = f": {step.error}" if step.error else ""
+    return f"{step.outcome}: {step.cloud} {step.unit}: {step.verb}{tail}"
+
+
+def report_lines(report: Report, again: str) -> tuple[str, ...]:
+    """What went wrong, what is left and how to go on; nothing of it where all is done. ``again`` is a command."""
+    if report.outcome == "done":
+        return ()
+    troubles = tuple(step_line(step) for step in report.steps if step.outcome == "failed")
+    left = tuple(f"left: {line}" for line in report.left)
+    how = "stopped; nothing is lost" if report.outcome == "stopped" else "not done; what is made stays"
+    return (*troubles, *left, f"{how}: run `{again}` again to go on")
+
+
+def report_summary(report: Report) -> str:
+    """One line under a report."""
+    calls = f"{count(report.writes, 'write')}, {count(report.reads, 'read')}"
+    return f"{report.event}: {report.outcome} in {report.seconds:.1f} s: {_servers(report.servers)}; {calls}"
+
+
+def proof(report: Report) -> str:
+    """After a destroy: that the clouds were asked and nothing with the event's mark was listed."""
+    return f"nothing marked {report.event} is left: servers 0, server groups 0, balancers 0"
+
+
+def status_summary(status: Status) -> str:
+    """One line over the whole event."""
+    differences = count(len(status.drift), "difference") if status.drift else "no drift"
+    return f"{status.event} (revision {status.revision}): {status.state}; {_servers(status.counts)}, {differences}"
+
+
+def _servers(counts: Counts) -> str:
+    return f"{counts.active} of {counts.wanted} servers active, {counts.misplaced} misplaced"
+
+
+def balancer(line: BalancerLine) -> str:
+    """A balancer in one line."""
+    weights = Counter(weight for _, weight, _ in line.members)
+    shares = ", ".join(f"{number} × weight {weight}" for weight, number in sorted(weights.items(), reverse=True))
+    return (
+        f"balancer {line.cloud} {line.name}: VIP {line.vip}, {line.provisioning} {line.operating}, "
+        f"members: {shares or 'none'}"
+    )
+
+
+def server(line: ServerLine) -> str:
+    """A server in one line, for watching without a terminal."""
+    place = "" if line.placed else f" (should be {line.pinned})"
+    return f"{line.cloud} {line.unit} {line.name} {line.status} {line.hypervisor}{place}"
