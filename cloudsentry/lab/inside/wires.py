@@ -1,0 +1,162 @@
+"""Namespaces, bridges and cables: the lab's layer 2, made with ip(8).
+
+A site is the namespace `lab-<cloud>`. Each Neutron network is a Linux bridge in it, named after the network's id, and carries the
+gateway addresses of its subnets, so that the site routes between its networks. A server's or a balancer's namespace hangs on
+it by one veth per port. Every namespace made here is also a file in `<lab>/run/netns`, so that `lab down` ends no one else's.
+
+Only the standard library: OpenStack's processes and cloudsentry's own both use this file.
+"""
+
+import contextlib
+import fcntl
+import ipaddress
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+
+# The kernel's names of devices have at most 15 characters (IFNAMSIZ).
+KERNEL_NAME = 15
+
+
+def available() -> str | None:
+    """None where a data plane can be made, else why not, in words for a person."""
+    if os.geteuid() != 0:
+        return "not root: servers and balancers have no network of their own"
+    missing = [tool for tool in ("ip", "haproxy", "busybox") if not shutil.which(tool)]
+    return f"{', '.join(missing)} not installed" if missing else None
+
+
+def lab() -> str:
+    """The lab's folder, as the processes of the lab are told it."""
+    return os.environ["LAB_DIR"]
+
+
+def run(*command: str, stdin: str | None = None) -> str:
+    """What `command` prints. OSError with its complaint when it fails."""
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise OSError(f"{' '.join(command)}: {done.stderr.strip() or done.returncode}")
+    return done.stdout
+
+
+def ip(*arguments: str) -> str:
+    return run("ip", *arguments)
+
+
+def batch(netns: str, lines: Sequence[str], force: bool = False) -> None:
+    """Many ip commands within one namespace by one process; with `force` the failing ones are passed over."""
+    with contextlib.suppress(OSError) if force else contextlib.nullcontext():
+        run("ip", *(["-force"] if force else []), "-n", netns, "-batch", "-", stdin="\n".join(lines) + "\n")
+
+
+@contextlib.contextmanager
+def locked(path: str) -> Iterator[None]:
+    """One holder of `path` at a time, on the whole machine."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "a", encoding="ascii") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def replace(path: str, text: str) -> None:
+    """`path` holds `text`, whole or not at all."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    part = f"{path}.{os.getpid()}.{os.urandom(4).hex()}"
+    with open(part, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(part, path)
+
+
+def read(path: str) -> dict:
+    """The JSON object in `path`; empty when there is none."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            found = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def exists(netns: str) -> bool:
+    return os.path.exists(f"/run/netns/{netns}")
+
+
+def make(netns: str) -> bool:
+    """The namespace exists, its loopback up. True when this call made it."""
+    if exists(netns):
+        return False
+    replace(f"{lab()}/run/netns/{netns}", "")
+    try:
+        ip("netns", "add", netns)
+    except OSError:
+        if not exists(netns):
+            raise
+        return False
+    ip("-n", netns, "link", "set", "lo", "up")
+    return True
+
+
+def remove(netns: str) -> None:
+    """The namespace is gone, with its devices and their cables. What runs in it is the caller's to end first."""
+    if exists(netns):
+        with contextlib.suppress(OSError):
+            ip("netns", "del", netns)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(f"{lab()}/run/netns/{netns}")
+
+
+def site(cloud: str) -> str:
+    """The name of the site's namespace."""
+    return f"lab-{cloud}"
+
+
+def bridge_name(network: str) -> str:
+    """The bridge of a Neutron network, by its id."""
+    return f"br{network}"[: KERNEL_NAME - 2]
+
+
+def open_site(cloud: str) -> str:
+    """The site's namespace exists and forwards between its networks."""
+    name = site(cloud)
+    if make(name):
+        settings = ("ipv4/ip_forward", "ipv6/conf/all/forwarding")
+        run("ip", "netns", "exec", name, "sh", "-c", "".join(f"echo 1 > /proc/sys/net/{path};" for path in settings))
+    return name
+
+
+def bridge(cloud: str, network: str, gateways: Sequence[str] = ()) -> str:
+    """The bridge of `network` exists in the site and holds `gateways` (address/prefix each). Its name."""
+    netns, name = site(cloud), bridge_name(network)
+    with locked(f"{lab()}/run/wires.lock"):
+        open_site(cloud)
+        mark = f"{lab()}/{cloud}/run/networks/{network}.json"
+        known = read(mark)
+        if known.get("inode") != netns_inode(netns):
+            known = {"inode": netns_inode(netns), "gateways": []}
+            batch(netns, [f"link add {name} type bridge forward_delay 0", f"link set {name} up"], force=True)
+        new = [gateway for gateway in gateways if gateway not in known["gateways"]]
+        if new:
+            batch(netns, [f"addr add {gateway} dev {name}{' nodad' * (':' in gateway)}" for gateway in new], force=True)
+        known["gateways"] += new
+        replace(mark, json.dumps(known | {"bridge": name}))
+    return name
+
+
+def netns_inode(netns: str) -> int:
+    """What tells a namespace from a later one of the same name."""
+    return os.stat(f"/run/netns/{netns}").st_ino
+
+
+def cable(cloud: str, netns: str, device: str, outer: str, bridge: str, mac: str | None = None) -> None:
+    """`device` in `netns` is one end of a veth whose other end, `outer`, is a port of the site's `bridge`; both are up."""
+    outside = site(cloud)
+    address = ["address", mac] if mac else []
+    ip("link", "add", device, "netns", netns, *address, "type", "veth", "peer", "name", outer, "netns", outside)
+    batch(outside, [f"link set {outer} master {bridge} up"])
+    batch(netns, [f"link set {device} up"])
+
+
+def prefix(cidr: str) -> int:
+    return ipaddress.ip_network(cidr).prefixlen
