@@ -21,6 +21,8 @@ from cloudsentry.records.views import BalancerView, PoolView, Snapshot, View
 Place = tuple[str, str, str]
 """(family, cloud, driver): what one look covers."""
 
+StepEnd = Literal["done", "failed", "skipped"]
+
 SILENT = ("await", "hold")
 """Verbs that call nothing: they only wait."""
 
@@ -28,10 +30,10 @@ SILENT = ("await", "hold")
 class Ledger(Protocol):
     """The part of the journal that a run writes."""
 
-    def intent(self, run: int, step_id: str, op: str, attempt: int) -> None:
+    def intent(self, run: int, step: str, op: str, attempt: int) -> None:
         """Durable before the call that it names."""
 
-    def step_ended(self, run: int, step_id: str, state: str, attempts: int, error: str = "") -> None:
+    def step_ended(self, run: int, step: str, state: StepEnd, attempts: int = 0, error: str = "") -> None:
         """How a step ended."""
 
 
@@ -97,9 +99,8 @@ class Run:
                     self._turn(graph, pool)
                 except KeyboardInterrupt:
                     self._clock.stop()
-        for name, step in self._steps.items():
-            if name not in self._ended:
-                self._finish(step, "skipped", error="the run was stopped")
+        for name in self._steps.keys() - self._ended.keys():
+            self._leave(self._steps[name])
         return tuple(self._ended[step.id] for step in self._plan.steps)
 
     @property
@@ -251,11 +252,18 @@ class Run:
             if active.called is not None and now - active.began > patience:
                 self._finish(active.step, "failed", error=f"not done after {patience:.0f} s")
 
-    def _finish(self, step: Step, outcome: Literal["done", "failed", "skipped"], error: str = "") -> None:
+    def _leave(self, step: Step) -> None:
+        """The run was stopped. A call whose answer never came stays an open intent: the next run looks for it."""
+        active = self._active.get(step.id)
+        answered = active is None or active.called is not None or active.tries == 0
+        self._finish(step, "skipped", error="the run was stopped", note=answered)
+
+    def _finish(self, step: Step, outcome: StepEnd, error: str = "", *, note: bool = True) -> None:
         active = self._active.pop(step.id, None)
         tries = active.tries if active else 0
         seconds = self._clock.now() - active.began if active else 0.0
-        self._ledger.step_ended(self._number, step.id, outcome, tries, error)
+        if note:
+            self._ledger.step_ended(self._number, step.id, outcome, tries, error)
         self._ended[step.id] = StepReport(
             id=step.id,
             unit=step.unit,

@@ -17,18 +17,22 @@ def places_of(events: Iterable[Event]) -> tuple[Place, ...]:
     places: set[Place] = set()
     for event in events:
         places |= {("pool", event.cloud_of(pool.site), pool.driver) for pool in event.pools.values()}
-        places |= {("balancer", event.cloud_of(spec.site), spec.driver) for spec in event.balancers.values()}
+        places |= {("balancer", event.place_of(spec), spec.driver) for spec in event.balancers.values()}
     return tuple(sorted(places))
 
 
-def scope_of(place: Place, event: Event, *, full: bool) -> PoolScope | BalancerScope:
-    """What to ask at one place: the marked things always, the named things when ``full``."""
+def scope_of(place: Place, event: Event, *, full: bool, groups: bool = False) -> PoolScope | BalancerScope:
+    """What to ask at one place: the marked things always, the named things when ``full``.
+
+    ``groups`` asks for server groups whether this revision uses them or not.
+    """
     family, cloud, driver = place
     if family == "balancer":
         return _balancer_scope(event, cloud, driver, full)
     pools = [pool for pool in event.pools.values() if (event.cloud_of(pool.site), pool.driver) == (cloud, driver)]
     if not full:
-        return PoolScope(event=event.event, groups=any(pin.anti_affinity for pool in pools for pin in pool.pins))
+        spread = any(pin.anti_affinity for pool in pools for pin in pool.pins)
+        return PoolScope(event=event.event, groups=groups or spread)
     return _pool_scope(event, pools)
 
 
@@ -54,7 +58,7 @@ def _pool_scope(event: Event, pools: list[Pool]) -> PoolScope:
 def _balancer_scope(event: Event, cloud: str, driver: str, full: bool) -> BalancerScope:
     if not full:
         return BalancerScope(event=event.event)
-    specs = [spec for spec in event.balancers.values() if (event.cloud_of(spec.site), spec.driver) == (cloud, driver)]
+    specs = [spec for spec in event.balancers.values() if (event.place_of(spec), spec.driver) == (cloud, driver)]
     return BalancerScope(
         event=event.event,
         full=True,

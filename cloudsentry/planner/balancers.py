@@ -64,7 +64,8 @@ class _Maker:
 
     @property
     def template(self) -> str:
-        alike = {"site", "driver", "network", "subnet", "provider", "protocol", "port", "algorithm", "monitor"}
+        alike = {"site", "driver", "host", "address", "network", "subnet", "provider", "protocol", "port"}
+        alike |= {"algorithm", "monitor"}
         return digest(self.spec.model_dump(mode="json", include=alike))
 
     @property
@@ -79,6 +80,7 @@ class _Maker:
             name=f"{self.event.event}-{self.name}",
             subnet=self.spec.subnet or "",
             network=self.spec.network or "",
+            address=self.spec.address or "",
             protocol=self.spec.protocol,
             port=self.spec.port,
             algorithm=self.spec.algorithm,

@@ -47,7 +47,7 @@ def compare(event: Event, snapshot: Snapshot) -> Comparison:
         for name, pool in sorted(event.pools.items())
     }
     balancers = {
-        name: plan_balancer(event, name, snapshot.balancer(event.cloud_of(spec.site), spec.driver), pools)
+        name: plan_balancer(event, name, snapshot.balancer(event.place_of(spec), spec.driver), pools)
         for name, spec in sorted(event.balancers.items())
     }
     return Comparison(pools=pools, balancers=balancers, leftovers=tuple(_leftovers(event, snapshot)))
@@ -102,7 +102,7 @@ def _leftovers(event: Event, snapshot: Snapshot) -> list[Step]:
         keep = frozenset(
             name
             for name, spec in event.balancers.items()
-            if (event.cloud_of(spec.site), spec.driver) == (balancers.cloud, balancers.driver)
+            if (event.place_of(spec), spec.driver) == (balancers.cloud, balancers.driver)
         )
         steps += _delete_balancers(balancers, keep)
     first = tuple(step.id for step in steps)

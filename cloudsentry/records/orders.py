@@ -190,6 +190,7 @@ class CreateBalancer:
     name: str
     subnet: str = ""
     network: str = ""
+    address: str = ""
     protocol: str = "HTTP"
     port: int = 80
     algorithm: str = "ROUND_ROBIN"

@@ -129,7 +129,7 @@ class Balancer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BalancerView:
-    """The balancers of one event at one place."""
+    """The balancers of one event at one place; ``cloud`` is that place (a cloud, or a balancer host)."""
 
     driver: str
     cloud: str

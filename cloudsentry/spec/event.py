@@ -9,19 +9,51 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from cloudsentry.records.marks import NAME_MAX
-from cloudsentry.spec.scalars import seconds
+from cloudsentry.spec.scalars import DURATION, day, seconds
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=NAME_MAX)]
+NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
+NAME_WORDS = f"a name of lower case letters, digits and inner hyphens, at most {NAME_MAX} of them"
+
+USER_DATA_MAX = 49149
+"""Bytes: Nova takes 65,535 characters of base64, which are 16,383 whole groups of three bytes."""
+
+Name = Annotated[
+    str, Field(pattern=NAME_PATTERN, max_length=NAME_MAX, json_schema_extra={"patternErrorMessage": NAME_WORDS})
+]
 """Names of the event's own parts: lower case letters, digits and hyphens."""
 
-CloudName = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\s/,]+$")]
+CloudName = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=255,
+        pattern=r"^[^\s/,]+$",
+        json_schema_extra={"patternErrorMessage": "a name without white space, slash or comma"},
+    ),
+]
 """What a cloud calls something: no white space, no slash, no comma."""
 
-Seconds = Annotated[float, BeforeValidator(seconds), Field(ge=0, le=86400)]
-"""A duration, written ``30s``, ``5m``, ``1h`` or as a number of seconds."""
+_MOST = 86400
+Seconds = Annotated[
+    float,
+    BeforeValidator(seconds),
+    Field(ge=0, le=_MOST),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": DURATION, "patternErrorMessage": "a duration such as 30s, 5m or 1h"},
+                {"type": "number", "minimum": 0, "maximum": _MOST},
+            ]
+        }
+    ),
+]
+"""A duration of at most a day, written ``30s``, ``5m``, ``1h`` or as a number of seconds."""
+
+Day = Annotated[dt.date, BeforeValidator(day)]
+"""A day, written 2010-08-07; a bare number is not taken for seconds since 1970."""
 
 Count = Annotated[int, Field(ge=0, le=1000)]
 Weight = Annotated[int, Field(ge=0, le=256)]
@@ -31,7 +63,7 @@ Weight = Annotated[int, Field(ge=0, le=256)]
 class Part(BaseModel):
     """Frozen, and a key that nobody knows is a fault."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
 class Site(Part):
@@ -41,9 +73,10 @@ class Site(Part):
 
 
 class Pin(Part):
-    """How many servers go where, and their weight behind a balancer. Exactly one place is named.
+    """How many servers go where, and their weight behind a balancer. At most one place is named.
 
-    Without a place the cloud's scheduler decides.
+    The places are ``hypervisor``, ``zone``, ``aggregate``, ``trait`` and ``anti_affinity``; without one the
+    cloud's scheduler decides.
     """
 
     hypervisor: CloudName | None = Field(None, description="Nova's host name; needs an administrator's rights.")
@@ -73,11 +106,11 @@ class Pool(Part):
     driver: str = Field("nova", description="A driver of the family cloudsentry.pool.")
     image: str = Field(min_length=1, description="Image name or id.")
     flavor: str = Field(min_length=1, description="Flavor name or id.")
-    networks: list[str] | Literal["none"] = Field(description="Network names or ids, one port each; or `none`.")
+    networks: list[Annotated[str, Field(min_length=1)]] | Literal["none"] = Field(description="Network names or ids, one port each; or `none`.")
     security_groups: list[str] = Field(default_factory=list, description="Names; the cloud's default where empty.")
     key_name: str | None = Field(None, description="Keypair.")
     user_data: str | None = Field(
-        None, description="Passed to the servers as it is (at most 48 KiB).", max_length=49152
+        None, description="Passed to the servers as it is (at most 49,149 bytes).", max_length=USER_DATA_MAX
     )
     metadata: dict[str, str] = Field(default_factory=dict, description="Further server metadata.")
     pins: list[Pin] = Field(min_length=1, description="Where, how many, with which weight.")
@@ -91,18 +124,23 @@ class Pool(Part):
 class MonitorSpec(Part):
     """Health monitor of a balancer's pool."""
 
-    type: Literal["HTTP", "TCP", "PING"] = "HTTP"
-    path: str = Field("/", pattern=r"^/\S*$")
-    delay: Seconds = 5
-    timeout: Seconds = 3
-    retries: Annotated[int, Field(ge=1, le=10)] = 2
+    type: Literal["HTTP", "TCP", "PING"] = Field("HTTP", description="How a member is asked.")
+    path: str = Field(
+        "/",
+        pattern=r"^/\S*$",
+        description="What an HTTP monitor asks for; 200 is healthy.",
+        json_schema_extra={"patternErrorMessage": "a path that begins with a slash"},
+    )
+    delay: Seconds = Field(5, description="Time from one check to the next.")
+    timeout: Seconds = Field(3, description="How long an answer may take; at most `delay`.")
+    retries: Annotated[int, Field(ge=1, le=10)] = Field(2, description="Checks in a row that decide.")
 
 
 class MembersOf(Part):
     """Which pool's servers are members, and on which port they serve."""
 
     pool: Name = Field(description="One of `pools`.")
-    port: Annotated[int, Field(ge=1, le=65535)] = 80
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(80, description="Port on which the servers serve.")
 
 
 class BalancerSpec(Part):
@@ -110,35 +148,49 @@ class BalancerSpec(Part):
 
     site: Name = Field(description="One of `sites`.")
     driver: str = Field("octavia", description="A driver of the family cloudsentry.balancer.")
+    host: str | None = Field(
+        None,
+        pattern=r"^(local|netns:[\w.-]+|ssh://[\w.@:\[\]-]+)$",
+        description="Balancer host for haproxy and apache: `local`, `netns:NAME` or `ssh://user@host[:port]`.",
+    )
+    address: str | None = Field(None, description="Address to listen on, for a balancer on a host.")
     network: str | None = Field(None, description="Network of the VIP.")
     subnet: str | None = Field(None, description="Subnet of the VIP, where the network has several.")
     provider: str | None = Field(None, description="Octavia provider; the cloud's default where absent.")
-    protocol: Literal["HTTP", "TCP"] = "HTTP"
-    port: Annotated[int, Field(ge=1, le=65535)] = 80
-    algorithm: Literal["ROUND_ROBIN", "LEAST_CONNECTIONS", "SOURCE_IP"] = "ROUND_ROBIN"
-    monitor: MonitorSpec | None = None
+    protocol: Literal["HTTP", "TCP"] = Field("HTTP", description="Of the listener and of the members.")
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(80, description="Port of the VIP.")
+    algorithm: Literal["ROUND_ROBIN", "LEAST_CONNECTIONS", "SOURCE_IP"] = Field(
+        "ROUND_ROBIN", description="How the next member is chosen; weights hold in each."
+    )
+    monitor: MonitorSpec | None = Field(None, description="Health monitor; none where absent.")
     drain: Seconds = Field(10, description="How long a member stays at weight 0 before it is removed.")
-    members: list[MembersOf] = Field(min_length=1)
+    members: list[MembersOf] = Field(min_length=1, description="Pools of the same site whose servers are members.")
 
 
 class Calendar(Part):
     """When the crowd comes."""
 
     timezone: str = Field("UTC", description="IANA time zone of the dates below.")
-    first: dt.date = Field(alias="from", description="First day.")
-    last: dt.date = Field(alias="until", description="Last day, included.")
+    first: Day = Field(alias="from", description="First day.")
+    last: Day = Field(alias="until", description="Last day, included.")
 
 
 class Event(Part):
     """A flash crowd: when, how much, on which hypervisors of which clouds, weighted how."""
 
     event: Name = Field(description="Name of the event; part of every mark.")
-    title: str = Field("", max_length=200)
-    calendar: Calendar | None = None
-    sites: dict[Name, Site] = Field(min_length=1)
-    pools: dict[Name, Pool] = Field(min_length=1)
-    balancers: dict[Name, BalancerSpec] = Field(default_factory=dict)
+    title: str = Field("", max_length=200, description="One line for people.")
+    calendar: Calendar | None = Field(None, description="First and last day; without it only people start the event.")
+    sites: dict[Name, Site] = Field(min_length=1, description="The clouds that take part, by a name of your own.")
+    pools: dict[Name, Pool] = Field(min_length=1, description="Servers that are alike, by a name of your own.")
+    balancers: dict[Name, BalancerSpec] = Field(
+        default_factory=dict, description="VIPs over the pools' servers, by a name of your own."
+    )
 
     def cloud_of(self, site: str) -> str:
         """The cloud of a site."""
         return self.sites[site].cloud
+
+    def place_of(self, spec: BalancerSpec) -> str:
+        """Where a balancer lives: its host where it has one, else its site's cloud."""
+        return spec.host or self.cloud_of(spec.site)
