@@ -106,7 +106,9 @@ class Pool(Part):
     driver: str = Field("nova", description="A driver of the family cloudsentry.pool.")
     image: str = Field(min_length=1, description="Image name or id.")
     flavor: str = Field(min_length=1, description="Flavor name or id.")
-    networks: list[Annotated[str, Field(min_length=1)]] | Literal["none"] = Field(description="Network names or ids, one port each; or `none`.")
+    networks: list[Annotated[str, Field(min_length=1)]] | Literal["none"] = Field(
+        description="Network names or ids, one port each; or `none`."
+    )
     security_groups: list[str] = Field(default_factory=list, description="Names; the cloud's default where empty.")
     key_name: str | None = Field(None, description="Keypair.")
     user_data: str | None = Field(
