@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cliff import app, command, commandmanager
 from cliff.help import HelpExit
 
-from cloudsentry.errors import UserError
+from cloudsentry.errors import SentryError, UserError
 from cloudsentry.osc.base import answered, open_hall
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ class Shell(app.App):
 
     def __init__(self) -> None:
         self.client_manager = Halls(None)
+        self._error: BaseException | None = None
         super().__init__(
             description="Flash-crowd capacity for an IaaS that is already there.",
             version=metadata.version("cloudsentry"),
@@ -134,7 +135,13 @@ class Shell(app.App):
             self.command_manager.find_command(called)
         except ValueError as error:
             raise UserError(self._unknown(called)) from error
-        return int(super().run_subcommand(argv))
+        code = int(super().run_subcommand(argv))
+        # Commands that are not on our base leave their errors to cliff, which tells them and knows one code only.
+        return self._error.exit_code if isinstance(self._error, SentryError) else code
+
+    def clean_up(self, cmd: command.Command, result: int, err: BaseException | None) -> None:
+        """Remember what ended the command; cliff has told it."""
+        self._error = err
 
     def _unknown(self, argv: Sequence[str]) -> str:
         words = [word for word in argv if not word.startswith("-")]
