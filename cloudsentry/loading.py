@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloudsentry.drivers.balancer.base import BalancerDriver
 from cloudsentry.drivers.pool.base import PoolDriver
+from cloudsentry.drivers.stretch.base import StretchDriver
 from cloudsentry.errors import SentryError, UserError
 
 if TYPE_CHECKING:
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
 Connect = Callable[[str], "Cloud"]
 """Opens a cloud of clouds.yaml by name; no call is made by that."""
 
-BASES: dict[str, type[Any]] = {"cloudsentry.pool": PoolDriver, "cloudsentry.balancer": BalancerDriver}
+BASES: dict[str, type[Any]] = {
+    "cloudsentry.pool": PoolDriver,
+    "cloudsentry.balancer": BalancerDriver,
+    "cloudsentry.stretch": StretchDriver,
+}
 """The families: entry point namespace → what its members subclass."""
 
 
@@ -73,6 +78,12 @@ class Loader:
         """The balancer driver of that name at a cloud. Raises `UserError` as `load` does."""
         driven: BalancerDriver = self._driver("cloudsentry.balancer", driver, cloud)
         return driven
+
+    def at(self, place: tuple[str, str, str]) -> Any:
+        """The driver of a place, (family, cloud, driver). Raises `UserError` as `load` does."""
+        family, cloud, driver = place
+        namespace = f"cloudsentry.{family}"
+        return self._driver(BASES[namespace], namespace, driver, cloud)
 
     def open(self, cloud: str) -> Cloud:
         """The one session on a cloud; opened at the first call."""

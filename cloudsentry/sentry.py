@@ -24,7 +24,7 @@ from cloudsentry.planner import plan_apply, plan_destroy, status_of
 from cloudsentry.records.orders import Order
 from cloudsentry.records.plans import Plan
 from cloudsentry.records.reports import Counts, Listener, Note, Outcome, Report, Status, StepReport
-from cloudsentry.records.views import BalancerView, PoolView, Snapshot, View
+from cloudsentry.records.views import Snapshot, View
 from cloudsentry.spec.event import Event
 from cloudsentry.spec.load import digest, dump, from_dict, load
 
@@ -126,25 +126,17 @@ class Sentry:
         listed = tuple(places)
         with ThreadPoolExecutor(max(1, len(listed))) as pool:
             views = tuple(pool.map(lambda place: self._patient_look(place, event, full), listed))
-        return Snapshot(
-            event=event.event,
-            pools=tuple(view for view in views if isinstance(view, PoolView)),
-            balancers=tuple(view for view in views if isinstance(view, BalancerView)),
-        )
+        return Snapshot.of(event.event, views)
 
     def _patient_look(self, place: Place, event: Event, full: bool) -> View:
         return reading(lambda: self._look(place, event, full=full, groups=True), self._pace, self._clock)
 
     def _look(self, place: Place, event: Event, *, full: bool, groups: bool = False) -> View:
-        family, cloud, driver = place
-        scope = scope_of(place, event, full=full, groups=groups)
-        made = self._loader.pool(driver, cloud) if family == "pool" else self._loader.balancer(driver, cloud)
-        return made.observe(scope)  # type: ignore[arg-type]
+        view: View = self._loader.at(place).observe(scope_of(place, event, full=full, groups=groups))
+        return view
 
     def _act(self, place: Place, order: Order) -> None:
-        family, cloud, driver = place
-        made = self._loader.pool(driver, cloud) if family == "pool" else self._loader.balancer(driver, cloud)
-        made.act(order)  # type: ignore[arg-type]
+        self._loader.at(place).act(order)
 
     # Doing
 
@@ -227,7 +219,8 @@ class Sentry:
         failed = any(step.outcome == "failed" for step in steps)
         left = tuple(f"{step.id}: {step.error}" for step in steps if step.outcome != "done")
         if plan.goal == "destroy" and not self._clock.stopped:
-            left = _marked(self._snapshot(event, places_of_snapshot(first), full=False))
+            places = [(view.family, view.cloud, view.driver) for view in first.views]
+            left = _marked(self._snapshot(event, places, full=False))
         outcome: Outcome = "stopped" if self._clock.stopped else "failed" if failed or left else "done"
         status = status_of(event, last)
         return Report(
@@ -244,17 +237,17 @@ class Sentry:
         )
 
 
-def places_of_snapshot(snapshot: Snapshot) -> tuple[Place, ...]:
-    """The places that a snapshot covers."""
-    pools = [("pool", view.cloud, view.driver) for view in snapshot.pools]
-    return (*pools, *(("balancer", view.cloud, view.driver) for view in snapshot.balancers))
-
-
 def _marked(snapshot: Snapshot) -> tuple[str, ...]:
     """One line per thing that still bears the event's mark."""
     lines = [f"{view.cloud}: server {item.name} ({item.id})" for view in snapshot.pools for item in view.servers]
     lines += [f"{view.cloud}: server group {item.name}" for view in snapshot.pools for item in view.groups]
     lines += [f"{view.cloud}: balancer {item.name}" for view in snapshot.balancers for item in view.balancers]
+    lines += [
+        f"{view.cloud}: stretch {end.mark.unit}: {kind} {id_}"
+        for view in snapshot.stretches
+        for end in view.ends
+        for kind, id_ in end.objects
+    ]
     return tuple(lines)
 
 

@@ -13,10 +13,11 @@ from cloudsentry.errors import DriverError
 from cloudsentry.executor.clock import Clock
 from cloudsentry.executor.pace import Pace
 from cloudsentry.executor.tries import RETRIED, Tries
-from cloudsentry.records.orders import Order, Progress, SetMembers
+from cloudsentry.records.orders import LateOrder, Order
 from cloudsentry.records.plans import Plan, Step
+from cloudsentry.records.progress import Progress
 from cloudsentry.records.reports import Listener, Note, StepReport
-from cloudsentry.records.views import BalancerView, PoolView, Snapshot, View
+from cloudsentry.records.views import Snapshot, View
 
 Place = tuple[str, str, str]
 """(family, cloud, driver): what one look covers."""
@@ -108,11 +109,7 @@ class Run:
         """The newest view of every place."""
         with self._lock:
             views = list(self._views.values())
-        return Snapshot(
-            event=self._plan.event,
-            pools=tuple(view for view in views if isinstance(view, PoolView)),
-            balancers=tuple(view for view in views if isinstance(view, BalancerView)),
-        )
+        return Snapshot.of(self._plan.event, views)
 
     def _turn(self, graph: graphlib.TopologicalSorter[str], pool: ThreadPoolExecutor) -> None:
         for name in graph.get_ready():
@@ -131,7 +128,7 @@ class Run:
         if unmet and not step.regardless:
             self._finish(step, "skipped", error=f"waits for {', '.join(unmet)}")
             return
-        order = step.subject.resolved(self.snapshot) if isinstance(step.subject, SetMembers) else step.subject
+        order = step.subject.resolved(self.snapshot) if isinstance(step.subject, LateOrder) else step.subject
         active = _Active(step=step, order=order, began=self._clock.now())
         self._active[step.id] = active
         self._say("started", step, 0, 0)
@@ -300,6 +297,4 @@ class Run:
 
 
 def _by_place(snapshot: Snapshot) -> dict[Place, View]:
-    views: dict[Place, View] = {("pool", view.cloud, view.driver): view for view in snapshot.pools}
-    views.update({("balancer", view.cloud, view.driver): view for view in snapshot.balancers})
-    return views
+    return {(view.family, view.cloud, view.driver): view for view in snapshot.views}

@@ -8,22 +8,11 @@ hand in the console all look the same: the world is asked, never the memory.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from cloudsentry.records.marks import Mark
+from cloudsentry.records.progress import Progress, State
+from cloudsentry.records.stretching import JoinEnd, StretchOrder
 from cloudsentry.records.views import Balancer, BalancerView, Member, PoolView, Server, Snapshot
-
-State = Literal["waiting", "done", "failed"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """How far an order is: ``done`` of ``wanted``; ``detail`` is one line for people."""
-
-    state: State
-    done: int = 0
-    wanted: int = 0
-    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,7 +307,9 @@ class DeleteBalancer:
 
 PoolOrder = CreateServers | CreateServerGroup | AwaitServers | DeleteServers | StartServers | DeleteServerGroups
 BalancerOrder = CreateBalancer | SetMembers | Drain | DeleteBalancer
-Order = PoolOrder | BalancerOrder
+Order = PoolOrder | BalancerOrder | StretchOrder
+LateOrder = SetMembers | JoinEnd
+"""Orders that are filled in from the newest snapshot when their turn comes."""
 
 
 def _done(done: bool) -> Progress:

@@ -8,9 +8,12 @@ hand to a marked pool aside: those are kept, flagged by ``mark is None``.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from cloudsentry.records.marks import Mark
+from cloudsentry.records.stretching import StretchView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +79,7 @@ class Hypervisor:
 class PoolView:
     """One cloud, as a pool driver sees it for one event."""
 
+    family: ClassVar[str] = "pool"
     driver: str
     cloud: str
     servers: tuple[Server, ...] = ()
@@ -131,6 +135,7 @@ class Balancer:
 class BalancerView:
     """The balancers of one event at one place; ``cloud`` is that place (a cloud, or a balancer host)."""
 
+    family: ClassVar[str] = "balancer"
     driver: str
     cloud: str
     balancers: tuple[Balancer, ...] = ()
@@ -141,17 +146,40 @@ class BalancerView:
         return next((balancer for balancer in self.balancers if balancer.mark.unit == unit), None)
 
 
-View = PoolView | BalancerView
+View = PoolView | BalancerView | StretchView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """One look at everything an event touches. ``pools`` and ``balancers`` are sorted by (cloud, driver)."""
+    """One look at everything an event touches; views of a family are sorted by (cloud, driver)."""
 
     event: str
     pools: tuple[PoolView, ...] = field(default=())
     balancers: tuple[BalancerView, ...] = field(default=())
-    reads: int = 0
+    stretches: tuple[StretchView, ...] = field(default=())
+
+    @classmethod
+    def of(cls, event: str, views: Iterable[View]) -> Snapshot:
+        """A snapshot from views of any family."""
+        listed = sorted(views, key=lambda view: (view.cloud, view.driver))
+        return cls(
+            event=event,
+            pools=tuple(view for view in listed if isinstance(view, PoolView)),
+            balancers=tuple(view for view in listed if isinstance(view, BalancerView)),
+            stretches=tuple(view for view in listed if isinstance(view, StretchView)),
+        )
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """All of them."""
+        return (*self.pools, *self.balancers, *self.stretches)
+
+    def stretch(self, cloud: str, driver: str) -> StretchView:
+        """The view of a stretch driver on a cloud; empty where nothing was observed."""
+        return next(
+            (view for view in self.stretches if (view.cloud, view.driver) == (cloud, driver)),
+            StretchView(driver=driver, cloud=cloud),
+        )
 
     def pool(self, cloud: str, driver: str) -> PoolView:
         """The view of a pool driver on a cloud; empty where nothing was observed."""

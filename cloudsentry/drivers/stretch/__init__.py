@@ -1,0 +1,1 @@
+"""Drivers for ONE end of a stretched network (``cloudsentry.stretch``)."""
