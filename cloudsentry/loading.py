@@ -83,7 +83,7 @@ class Loader:
         """The driver of a place, (family, cloud, driver). Raises `UserError` as `load` does."""
         family, cloud, driver = place
         namespace = f"cloudsentry.{family}"
-        return self._driver(BASES[namespace], namespace, driver, cloud)
+        return self._driver(namespace, driver, cloud)
 
     def open(self, cloud: str) -> Cloud:
         """The one session on a cloud; opened at the first call."""
