@@ -1,0 +1,109 @@
+"""What the lab needs installed: Debian's daemons and tools, and OpenStack from PyPI in an environment of the lab's own."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from cloudsentry.errors import SentryError, UserError
+from cloudsentry.lab.layout import Layout
+
+REQUIREMENTS = Path(__file__).parent / "inside" / "requirements.txt"
+
+# Debian package -> a program that it brings.
+PROGRAMS = {
+    "mariadb-server": "mariadbd",
+    "mariadb-client": "mariadb-dump",
+    "rabbitmq-server": "rabbitmq-server",
+    "haproxy": "haproxy",
+    "wrk": "wrk",
+    "busybox-static": "busybox",
+    "iproute2": "ip",
+    "nftables": "nft",
+    "openssl": "openssl",
+    "gcc": "gcc",
+    "libc6-dev": "/usr/include/stdio.h",
+}
+
+
+def _present(program: str) -> bool:
+    folders = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
+    return Path(program).exists() if program.startswith("/") else shutil.which(program, path=folders) is not None
+
+
+def missing() -> tuple[str, ...]:
+    """The Debian packages that are not installed."""
+    return tuple(package for package, program in PROGRAMS.items() if not _present(program))
+
+
+def install_debian(log: Path) -> None:
+    """Every program is there when this returns. Installs as root; raises UserError with the command otherwise."""
+    packages = missing()
+    if not packages:
+        return
+    command = f"apt-get install --no-install-recommends {' '.join(packages)}"
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        raise UserError(f"the lab needs Debian packages that are not installed; as root: RUNLEVEL=1 {command}")
+    # RUNLEVEL=1: the packages' own daemons are not started, only the lab's will run.
+    quiet = os.environ | {"RUNLEVEL": "1", "DEBIAN_FRONTEND": "noninteractive"}
+    for line in ("apt-get update -q", command.replace("install", "install -y -q", 1)):
+        logged(line.split(), log, quiet)
+
+
+def wanted() -> str:
+    """The fingerprint of the pinned requirements and of the interpreter that they are installed for."""
+    return hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()
+
+
+def stamp(lab: Layout) -> Path:
+    """The file that holds the fingerprint of what the environment was last completely installed from."""
+    return lab.venv / ".cloudsentry-requirements"
+
+
+def environment_is_current(lab: Layout) -> bool:
+    """Is the OpenStack environment complete, and from these requirements?"""
+    try:
+        return stamp(lab).read_text(encoding="ascii") == wanted()
+    except OSError:
+        return False
+
+
+def install_environment(lab: Layout) -> None:
+    """The OpenStack environment holds exactly the pinned versions; runs pip only when the pins or the interpreter changed."""
+    if environment_is_current(lab):
+        return
+    stamp(lab).unlink(missing_ok=True)
+    log = lab.root / "log" / "pip.log"
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    pip = [str(lab.venv / "bin" / "python"), "-m", "pip"]
+    if subprocess.run([*pip, "--version"], env=outside, capture_output=True, check=False).returncode:
+        logged([sys.executable, "-m", "venv", "--clear", str(lab.venv)], log, outside)
+    # --no-deps: the pins are the whole closure, and some plug-ins ask for more than the lab uses.
+    logged([*pip, "install", "-q", "--no-deps", "-r", str(REQUIREMENTS)], log, outside)
+    stamp(lab).write_text(wanted(), encoding="ascii")
+
+
+def logged(command: list[str], log: Path, env: Mapping[str, str], *, cwd: Path | None = None) -> None:
+    """Run a command with its output appended to `log`; raises SentryError with the last line of it when it fails."""
+    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with log.open("ab") as out:
+        try:
+            done = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=cwd, check=False)
+        except FileNotFoundError as error:
+            raise UserError(f"{command[0]} is not installed") from error
+    if done.returncode:
+        raise SentryError(f"{Path(command[0]).name} failed: {last_line(log)} (see {log})")
+
+
+def last_line(log: Path) -> str:
+    """The last line of a log that is not empty; "" when there is none."""
+    try:
+        lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()]
+    except OSError:
+        return ""
+    return next((line for line in reversed(lines) if line), "")
