@@ -19,6 +19,8 @@ class ListEvents(base.Lister):
     now is told by `event status`.
     """
 
+    _epilog = "example:\n  %(prog)s --kept"
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Whether those gone are left out."""
         parser = super().get_parser(prog_name)
@@ -39,6 +41,8 @@ class ShowEvent(base.ShowOne):
 
     The text of user_data is left out, as it may hold secrets; ask for it with --user-data.
     """
+
+    _epilog = "example:\n  %(prog)s koshien-2010"
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Which event, and how much of it."""

@@ -21,6 +21,8 @@ class ListRuns(base.Lister):
     what is left is done.
     """
 
+    _epilog = "example:\n  %(prog)s --event koshien-2010"
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Whose runs."""
         parser = super().get_parser(prog_name)
@@ -36,6 +38,8 @@ class ListRuns(base.Lister):
 
 class ShowRun(base.ShowOne):
     """Show one run: what it did step by step, and what it left."""
+
+    _epilog = "example:\n  %(prog)s 7"
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Which run."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from cloudsentry.records import orders
+from cloudsentry.records import orders, stretching
 from cloudsentry.records.plans import Drift, Plan, Step
 from cloudsentry.records.reports import BalancerLine, Counts, Report, ServerLine, Status, StepReport
 
@@ -33,6 +33,12 @@ def what(step: Step) -> str:
             return f"{count(len(subject.ids), 'member')} at weight 0 for up to {subject.seconds:g} s"
         case orders.DeleteBalancer() as subject:
             return f"balancer {subject.id} with its listener, pool and members"
+        case stretching.OpenEnd():
+            return f"this end of the stretch, by {step.driver}"
+        case stretching.JoinEnd() as subject:
+            return f"join this end to the one on {subject.far_cloud}"
+        case stretching.CloseEnd() as subject:
+            return ", ".join(f"{kind} {ident}" for kind, ident in subject.objects)
 
 
 def _place(subject: orders.CreateServers) -> str:

@@ -1,0 +1,127 @@
+"""The program itself: names, help, light imports, plugins of others that are broken."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from importlib import metadata
+
+import pytest
+
+from cloudsentry.osc import plugin, shell
+from cloudsentry.osc.shell import main, nearest
+
+HEAVY = (
+    "openstack",
+    "keystoneauth1",
+    "pydantic",
+    "sqlalchemy",
+    "rich",
+    "tooz",
+    "cloudsentry.drivers",
+    "cloudsentry.sentry",
+)
+
+
+def imported_by(statement: str) -> list[str]:
+    code = f"import sys\n{statement}\nprint('\\n'.join(sys.modules))"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return answer.stdout.splitlines()
+
+
+def test_what_every_openstack_call_imports_is_nothing() -> None:
+    modules = imported_by("import cloudsentry.osc.plugin")
+    assert [name for name in modules if name.startswith(HEAVY) or name.startswith("cliff")] == []
+
+
+def test_help_imports_no_sdk_and_no_driver() -> None:
+    statement = "from cloudsentry.osc.shell import main\ntry: main(['--help'])\nexcept SystemExit: pass"
+    assert [name for name in imported_by(statement) if name.startswith(HEAVY)] == []
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["help"], []])
+def test_help_lists_every_command(argv: list[str], capsys) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(argv)
+    assert not end.value.code
+    out = capsys.readouterr().out
+    for entry in metadata.entry_points(group=shell.NAMESPACE):
+        assert f"  {entry.name.replace('_', ' ')} " in out
+
+
+def test_both_doors_have_the_same_event_and_run_commands() -> None:
+    ours = {entry.name: entry.value for entry in metadata.entry_points(group=shell.NAMESPACE)}
+    theirs = {entry.name: entry.value for entry in metadata.entry_points(group="openstack.sentry.v1")}
+    assert theirs == {f"sentry_{name}": value for name, value in ours.items() if name.startswith(("event_", "run_"))}
+
+
+@pytest.mark.parametrize("name", [entry.name for entry in metadata.entry_points(group="openstack.sentry.v1")])
+def test_every_command_of_both_doors_loads_and_has_an_example_and_needs_no_login(name: str) -> None:
+    kind = metadata.entry_points(group="openstack.sentry.v1")[name].load()
+    assert kind.auth_required is False
+    parser = kind(argparse.Namespace(stdout=sys.stdout), None).get_parser(f"openstack {name.replace('_', ' ')}")
+    assert "example" in parser.format_help().lower()
+
+
+def test_an_unknown_command_names_its_nearest(capsys) -> None:
+    assert main(["evnt", "aply"]) == 2
+    err = capsys.readouterr().err
+    assert err.index("event apply") < err.index("event status")
+    assert "Traceback" not in err
+
+
+def test_a_lone_first_word_names_its_kin() -> None:
+    assert set(nearest("event", ["event plan", "event apply", "lab up"])) == {"event apply", "event plan"}
+
+
+@pytest.mark.parametrize("argv", [["event", "apply"], ["event", "watch", "cup", "--every", "0"], ["--nope"]])
+def test_bad_arguments_end_with_two(argv: list[str], capsys) -> None:
+    try:
+        code = main(argv)
+    except SystemExit as end:
+        code = end.code
+    assert code == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_an_unknown_column_ends_with_two(hall, plan, capsys) -> None:
+    hall.answers = {"plan": plan}
+    assert main(["event", "plan", "cup.yaml", "-c", "Colour"]) == 2
+    assert "Colour" in capsys.readouterr().err
+
+
+def test_a_broken_plugin_is_one_line_and_hides_nobody(monkeypatch, capsys) -> None:
+    broken = metadata.EntryPoint(name="event_broken", value="no_such_module:Thing", group=shell.NAMESPACE)
+    real = metadata.entry_points(group=shell.NAMESPACE)
+    monkeypatch.setattr(shell.metadata, "entry_points", lambda group: [*real, broken])
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    out = capsys.readouterr().out
+    assert "event broken" in out
+    assert "cannot be loaded: No module named 'no_such_module'" in out
+    assert "event apply" in out
+    assert main(["event", "broken"]) == 1
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_configuration_file_that_is_not_there_is_the_users_matter(tmp_path, capsys) -> None:
+    assert main(["--config-file", str(tmp_path / "none.conf"), "run", "list"]) == 2
+    assert "none.conf" in capsys.readouterr().err
+
+
+def test_bash_completion_knows_the_commands(capsys) -> None:
+    assert main(["complete"]) == 0
+    out = capsys.readouterr().out
+    assert "cmds_event='apply destroy list plan" in out
+    assert "--out" in out
+
+
+def test_the_plugins_options_reach_the_hall(monkeypatch) -> None:
+    parser = plugin.build_option_parser(argparse.ArgumentParser())
+    options = parser.parse_args(["--sentry-config-file", "x.conf"])
+    seen = []
+    monkeypatch.setattr("cloudsentry.osc.base.open_hall", seen.append)
+    plugin.make_client(argparse.Namespace(_cli_options=argparse.Namespace(config=vars(options))))
+    assert seen == ["x.conf"]
+    assert options.os_sentry_api_version == plugin.DEFAULT_API_VERSION
