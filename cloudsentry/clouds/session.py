@@ -1,0 +1,278 @@
+"""One cloud of clouds.yaml, as this process talks to it.
+
+openstacksdk reads the configuration, keystoneauth authenticates and sends; its service
+proxies are left out: drivers speak JSON, and the client's own CPU stays small. One token and
+one catalog per cloud and process, shared by all threads.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import parse_qs, urlsplit
+
+import requests
+from keystoneauth1 import exceptions as ksa
+from keystoneauth1.adapter import Adapter
+
+from cloudsentry.clouds import faults
+from cloudsentry.clouds.calls import Calls, Counter, CountingAdapter
+from cloudsentry.errors import Conflict, NotSupported, UserError
+
+LOG = logging.getLogger(__name__)
+
+TIMEOUT = (5.0, 60.0)
+"""Seconds to connect, and between two bytes of an answer."""
+
+READ_RETRIES = 2
+"""Further attempts of a read on a lost connection or a 503; a write gets none: the executor looks first."""
+
+MICROVERSIONED = {"compute": ("2", "2.latest"), "placement": ("1", "1.latest")}
+"""Services whose version document is read once, for the microversions they offer."""
+
+VERSION_PATH = {"network": "v2.0", "load-balancer": "v2.0", "image": "v2"}
+"""What a catalog's bare endpoint lacks; these services' documents are not worth a call."""
+
+Params = Mapping[str, str | int | list[str]]
+
+
+class Region(Protocol):
+    """What is used of `openstack.config.cloud_region.CloudRegion`."""
+
+    def get_session(self) -> Any: ...
+
+    def get_endpoint(self, service_type: str) -> str | None: ...
+
+    def get_service_type(self, service_type: str) -> str: ...
+
+    def get_service_name(self, service_type: str) -> str | None: ...
+
+    def get_interface(self, service_type: str) -> Any: ...
+
+    def get_region_name(self, service_type: str) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where a service is, and the newest microversion it offers ((0, 0): none)."""
+
+    url: str
+    newest: tuple[int, int] = (0, 0)
+
+
+class Cloud:
+    """JSON calls to the services of one cloud.
+
+    ``path`` is below the service's versioned endpoint. Every method raises the project's errors only
+    (`cloudsentry.clouds.faults` has the table) and answers with parsed JSON, None for an empty body.
+    """
+
+    def __init__(self, name: str, region: Region) -> None:
+        self.name = name
+        self._region = region
+        self._lock = threading.Lock()
+        self._endpoints: dict[str, Endpoint] = {}
+        self._counter = Counter()
+        self._session = region.get_session()
+        if self._session.timeout is None:
+            self._session.timeout = TIMEOUT
+        http = self._session.session
+        for prefix in ("https://", "http://"):
+            http.mount(prefix, CountingAdapter(http.get_adapter(prefix), self._counter))
+
+    def __repr__(self) -> str:
+        return f"Cloud({self.name!r})"
+
+    def calls(self) -> Calls:
+        """How many requests were sent until now."""
+        return self._counter.calls()
+
+    def get(self, service: str, path: str, *, params: Params | None = None, microversion: str = "") -> Any:
+        """One GET."""
+        return self._send(self._call(service, "GET", path), params=params, microversion=microversion)
+
+    def listed(
+        self, service: str, path: str, key: str, *, params: Params | None = None, microversion: str = ""
+    ) -> list[dict[str, Any]]:
+        """Every item of a collection, page after page as the service links them."""
+        return [item for page in self._pages(service, path, key, params, microversion) for item in page]
+
+    def post(self, service: str, path: str, body: Mapping[str, Any], *, microversion: str = "") -> Any:
+        """One POST, sent once."""
+        return self._send(self._call(service, "POST", path), body=body, microversion=microversion)
+
+    def put(self, service: str, path: str, body: Mapping[str, Any], *, microversion: str = "") -> Any:
+        """One PUT, sent once."""
+        return self._send(self._call(service, "PUT", path), body=body, microversion=microversion)
+
+    def delete(self, service: str, path: str, *, params: Params | None = None, microversion: str = "") -> None:
+        """One DELETE, sent once. What is not there is deleted."""
+        try:
+            self._send(self._call(service, "DELETE", path), params=params, microversion=microversion)
+        except Conflict as gone:
+            if gone.status not in (404, 410):
+                raise
+
+    def newest(self, service: str) -> tuple[int, int]:
+        """The newest microversion that the service offers."""
+        return self._endpoint(self._call(service, "GET", "/")).newest
+
+    def project(self) -> str:
+        """The id of the account's project."""
+        call = self._call("identity", "GET", "/auth/projects")
+        try:
+            return str(self._session.get_project_id() or "")
+        except (ksa.ClientException, requests.exceptions.RequestException) as failure:
+            raise faults.lost(call, failure) from failure
+
+    def _call(self, service: str, method: str, path: str) -> faults.Call:
+        return faults.Call(cloud=self.name, service=service, method=method, path=path)
+
+    def _pages(
+        self, service: str, path: str, key: str, params: Params | None, microversion: str
+    ) -> Iterator[list[dict[str, Any]]]:
+        asked: set[str] = set()
+        while True:
+            body = self.get(service, path, params=params, microversion=microversion)
+            if not isinstance(body, dict) or not isinstance(body.get(key), list):
+                raise faults.garbled(self._call(service, "GET", path))
+            yield body[key]
+            link = _next(body, key)
+            if not link or link in asked or not body[key]:
+                return
+            asked.add(link)
+            params = _query(link)
+
+    def _send(
+        self,
+        call: faults.Call,
+        *,
+        params: Params | None = None,
+        body: Mapping[str, Any] | None = None,
+        microversion: str = "",
+    ) -> Any:
+        endpoint = self._endpoint(call)
+        options: dict[str, Any] = {"params": dict(params)} if params else {}
+        if body is not None:
+            options["json"] = body
+        if microversion:
+            options |= {"microversion": microversion, "microversion_service_type": call.service}
+        retries = READ_RETRIES if call.reads else 0
+        try:
+            response = self._session.request(
+                endpoint.url + call.path,
+                call.method,
+                raise_exc=False,
+                log=False,  # bodies may hold user data
+                timeout=TIMEOUT,
+                connect_retries=retries,
+                status_code_retries=retries,
+                **options,
+            )
+        except (ksa.ClientException, requests.exceptions.RequestException) as failure:
+            raise faults.lost(call, failure) from failure
+        return self._read(call, response)
+
+    def _read(self, call: faults.Call, response: requests.Response) -> Any:
+        LOG.debug("%s: %s: %d in %.3f s", self.name, call, response.status_code, response.elapsed.total_seconds())
+        if not 200 <= response.status_code < 300:
+            raise faults.answered(call, response)
+        if response.status_code == 204 or not response.content:
+            return None
+        try:
+            return response.json()
+        except ValueError as failure:
+            raise faults.garbled(call) from failure
+
+    def _endpoint(self, call: faults.Call) -> Endpoint:
+        """Where the service is. The token is there afterwards too: what fails later is the call's own."""
+        known = self._endpoints.get(call.service)
+        lookup = faults.Call(cloud=self.name, service=call.service, method="GET", path="/")
+        try:
+            if known:
+                self._session.get_token()
+                return known
+            with self._lock:
+                if call.service not in self._endpoints:
+                    self._endpoints[call.service] = self._locate(call.service)
+                return self._endpoints[call.service]
+        except (ksa.ClientException, requests.exceptions.RequestException) as failure:
+            raise faults.lost(lookup, failure) from failure
+
+    def _locate(self, service: str) -> Endpoint:
+        oldest, newest = MICROVERSIONED.get(service, (None, None))
+        adapter = Adapter(
+            session=self._session,
+            service_type=self._region.get_service_type(service),
+            service_name=self._region.get_service_name(service),
+            interface=self._region.get_interface(service),
+            region_name=self._region.get_region_name(service),
+            endpoint_override=self._region.get_endpoint(service),
+            min_version=oldest,
+            max_version=newest,
+        )
+        if not oldest:
+            url = adapter.get_endpoint()
+            offered = (0, 0)
+        else:
+            data = adapter.get_endpoint_data()
+            url = data.url if data else None
+            offered = (data.max_microversion if data else None) or (0, 0)
+        if not url:
+            raise NotSupported(f"there is no {service} service in the catalog", cloud=self.name)
+        return Endpoint(url=_versioned(url, VERSION_PATH.get(service, "")), newest=offered)
+
+
+Connect = Callable[[str], Cloud]
+"""Opens a cloud by its name in clouds.yaml."""
+
+
+def open_cloud(name: str) -> Cloud:
+    """The cloud of that name in clouds.yaml (or the environment, for ``envvars``); sends nothing yet.
+
+    Raises `UserError` where the name is unknown, with the known names and the files that were read.
+    """
+    from openstack import exceptions as sdk  # costs 0.3 s: paid when a cloud is opened, not when a door is
+    from openstack.config import OpenStackConfig
+
+    try:
+        config = OpenStackConfig()
+        names = sorted(config.get_cloud_names())
+    except (sdk.SDKException, OSError, ValueError) as failure:
+        raise UserError(f"clouds.yaml cannot be read: {failure}") from failure
+    if name not in names:
+        raise UserError(_unknown(name, names, config.config_filename))
+    try:
+        return Cloud(name, config.get_one(name))
+    except (sdk.SDKException, ksa.ClientException) as failure:
+        raise UserError(f"cloud {name!r} in {config.config_filename}: {failure}") from failure
+
+
+def _unknown(name: str, names: list[str], path: str | None) -> str:
+    from openstack.config import loader
+
+    if not path:
+        looked = ", ".join(loader.CONFIG_FILES)
+        return f"there is no cloud {name!r}: no clouds.yaml was found; looked at OS_CLIENT_CONFIG_FILE and {looked}"
+    return f"there is no cloud {name!r} in {path}; it knows {', '.join(names) or 'none'}"
+
+
+def _versioned(url: str, version: str) -> str:
+    url = url.rstrip("/")
+    return url if not version or url.endswith(f"/{version}") else f"{url}/{version}"
+
+
+def _next(body: Mapping[str, Any], key: str) -> str:
+    """The link to the next page: ``<key>_links`` of Nova, Neutron and Octavia, ``next`` of Glance."""
+    links = body.get(f"{key}_links")
+    if isinstance(links, list):
+        return next((str(link["href"]) for link in links if link.get("rel") == "next"), "")
+    return str(body.get("next") or "")
+
+
+def _query(link: str) -> dict[str, str | int | list[str]]:
+    """Only the query of a link: its host is the service's own idea of itself, which a proxy may hide."""
+    return dict(parse_qs(urlsplit(link).query))

@@ -1,0 +1,61 @@
+"""The balancer driver `fake`."""
+
+from __future__ import annotations
+
+from cloudsentry.clouds import Connect, open_cloud
+from cloudsentry.clouds.names import missing
+from cloudsentry.drivers.balancer.base import BalancerDriver, BalancerScope
+from cloudsentry.drivers.balancer.fake.cloud import FakeBalancers, State
+from cloudsentry.records.orders import BalancerOrder, CreateBalancer, DeleteBalancer, Drain, SetMembers
+from cloudsentry.records.views import BalancerView
+
+
+class FakeBalancer(BalancerDriver):
+    """Balancers of the `FakeBalancers` of that name. ``connect`` is for the signature: nothing is opened."""
+
+    def __init__(self, cloud: str, *, connect: Connect = open_cloud) -> None:
+        self._place = FakeBalancers.named(cloud)
+
+    def __repr__(self) -> str:
+        return f"FakeBalancer({self._place.name!r})"
+
+    def observe(self, scope: BalancerScope) -> BalancerView:
+        """As the contract says; every look moves the event's balancers on by one."""
+        with self._place.call("observe") as state:
+            return BalancerView(
+                driver="fake",
+                cloud=self._place.name,
+                balancers=self._place.look(state, scope.event, counters=scope.counters),
+                missing=_missing(state, scope) if scope.full else (),
+            )
+
+    def act(self, order: BalancerOrder) -> None:
+        """As the contract says."""
+        with self._place.call(type(order).__name__) as state:
+            match order:
+                case CreateBalancer():
+                    self._place.create(state, order)
+                case SetMembers():
+                    self._place.set_members(state, order)
+                case DeleteBalancer():
+                    self._place.delete(state, order.id)
+                case Drain():
+                    pass
+
+
+def _missing(state: State, scope: BalancerScope) -> tuple[str, ...]:
+    checks = (
+        ("network", scope.networks, state.networks),
+        ("subnet", scope.subnets, state.subnets),
+        ("provider", scope.providers, state.providers),
+    )
+    return (
+        *(
+            missing(kind, name, known)
+            for kind, names, known in checks
+            if known is not None
+            for name in names
+            if name not in known
+        ),
+        *(f"weights at provider {name!r}: it has none" for name in scope.providers if name in state.weightless),
+    )

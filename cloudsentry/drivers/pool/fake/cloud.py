@@ -1,0 +1,254 @@
+"""A Nova in memory. Time passes by being looked at: a boot takes ``boot_looks`` looks, never seconds."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+from cloudsentry.clouds import fake
+from cloudsentry.clouds.fake import FaultRule, World
+from cloudsentry.drivers.pool.fake import scheduling
+from cloudsentry.drivers.pool.fake.scheduling import FakeGroup, FakeHypervisor
+from cloudsentry.errors import Conflict, Denied, NoCapacity, NotSupported
+from cloudsentry.records.orders import CreateServerGroup, CreateServers
+from cloudsentry.records.views import Server, ServerGroup
+
+
+@dataclass(slots=True)
+class FakeServer:
+    """A server, and how many looks its present work still takes."""
+
+    server: Server
+    looks: int = 0
+    ends: str = "ACTIVE"
+    group: str = ""
+
+
+@dataclass(slots=True)
+class State:
+    """Everything there is on a fake cloud. A set of names that is None knows every name."""
+
+    hypervisors: dict[str, FakeHypervisor] = field(default_factory=dict)
+    images: list[str] | None = None
+    flavors: list[str] | None = None
+    networks: list[str] | None = None
+    key_names: list[str] | None = None
+    security_groups: list[str] | None = None
+    admin: bool = True
+    quota: int = -1
+    """Most servers of all events; -1 is no limit."""
+    boot_looks: int = 1
+    delete_looks: int = 1
+    servers: dict[str, dict[str, FakeServer]] = field(default_factory=dict)
+    """By event and id."""
+    groups: dict[str, FakeGroup] = field(default_factory=dict)
+    faults: list[FaultRule] = field(default_factory=list)
+    serial: int = 0
+    reads: int = 0
+    writes: int = 0
+
+
+def four() -> dict[str, FakeHypervisor]:
+    """The two kinds of the source's hypervisors, two of each, in two zones."""
+    return {
+        f"{kind}{number}": FakeHypervisor(zone=kind, aggregates=(kind,), traits=(f"CUSTOM_{kind.upper()}",))
+        for kind in ("xeon", "opteron")
+        for number in (1, 2)
+    }
+
+
+class FakeCloud:
+    """One fake cloud; all drivers of a name in a process see the same one (`named`).
+
+    `work` is the way to change its settings: ``with FakeCloud.named("a").work() as state: state.quota = 2``.
+    """
+
+    _lock: ClassVar[threading.Lock] = threading.Lock()
+    _known: ClassVar[dict[str, FakeCloud]] = {}
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._world = World(lambda: State(hypervisors=four()), State, fake.path_of("pool", name))
+        self.work = self._world.work
+
+    @classmethod
+    def named(cls, name: str) -> FakeCloud:
+        """The cloud of that name, made with four hypervisors when it is first named."""
+        with cls._lock:
+            if name not in cls._known:
+                cls._known[name] = cls(name)
+            return cls._known[name]
+
+    @classmethod
+    def forget(cls) -> None:
+        """Forget all clouds in memory; files stay."""
+        with cls._lock:
+            cls._known.clear()
+
+    @property
+    def state(self) -> State:
+        """The state as it is, for looking at."""
+        return self._world.state
+
+    @property
+    def faults(self) -> list[FaultRule]:
+        """The rules of a cloud in memory, to be appended to (in a file: through `work`)."""
+        return self._world.state.faults
+
+    @contextlib.contextmanager
+    def call(self, verb: str) -> Iterator[tuple[State, list[FaultRule]]]:
+        """One call: counted, and failing as ordered before or after what the caller does to the state."""
+        with self._world.work() as state:
+            due = [rule for rule in state.faults if rule.meets(verb)]
+            state.reads += verb == "observe"
+            state.writes += verb != "observe"
+        fake.kill(due, "kill_before")
+        fake.before(due, self.name)
+        with self._world.work() as state:
+            yield state, due
+        fake.kill(due, "kill_after")
+        fake.after(due, self.name)
+
+    def look(self, state: State, event: str) -> tuple[Server, ...]:
+        """An event's servers, sorted by name and id; every look moves those on that are at work."""
+        mine = state.servers.get(event, {})
+        moving = [id for id, one in mine.items() if one.looks or one.server.task]
+        for id in moving:
+            self._move_on(mine, id)
+        return tuple(sorted((one.server for one in mine.values()), key=lambda server: (server.name, server.id)))
+
+    @staticmethod
+    def _move_on(servers: dict[str, FakeServer], id: str) -> None:
+        one = servers[id]
+        if one.looks > 0:
+            one.looks -= 1
+        elif one.server.task == "deleting":
+            del servers[id]
+        else:
+            fault = "No valid host was found." if one.ends == "ERROR" and not one.server.fault else one.server.fault
+            one.server = replace(one.server, status=one.ends, task="", fault=fault)
+
+    def create(self, state: State, order: CreateServers, broken: int) -> None:
+        """Nova's multi-create: all or nothing at the door, each on its own afterwards. ``broken`` end in ERROR."""
+        self._admit(state, order)
+        hosts = scheduling.place(state.hypervisors, self.load(state), order, self._group(state, order))
+        mine = state.servers.setdefault(order.mark.event, {})
+        for index, host in enumerate(hosts):
+            name = order.name if order.count == 1 else f"{order.name}-{index + 1}"
+            one = self._boot(state, order, name, host)
+            if index < broken:
+                one.ends, one.server = "ERROR", replace(one.server, fault="fake fault: spawn failed")
+            mine[one.server.id] = one
+
+    def _admit(self, state: State, order: CreateServers) -> None:
+        """Refuse what Nova's API would refuse."""
+        template = order.template
+        known: list[tuple[str, Iterable[str], list[str] | None]] = [
+            ("image", (template.image,), state.images),
+            ("flavor", (template.flavor,), state.flavors),
+            ("network", template.networks, state.networks),
+        ]
+        for kind, names, there in known:
+            for name in names:
+                if there is not None and name not in there:
+                    raise NotSupported(f"there is no {kind} {name!r}", cloud=self.name)
+        if order.hypervisor and not state.admin:
+            raise Denied("only an administrator may name a hypervisor", cloud=self.name, status=403)
+        if order.hypervisor and order.hypervisor not in state.hypervisors:
+            raise NotSupported(f"there is no hypervisor {order.hypervisor!r}", cloud=self.name, status=400)
+        if order.zone and order.zone not in {host.zone for host in state.hypervisors.values()}:
+            raise NotSupported(f"there is no zone {order.zone!r}", cloud=self.name, status=400)
+        used = sum(map(len, state.servers.values()))
+        if 0 <= state.quota < used + order.count:
+            text = f"the quota of instances is {state.quota}, {used} are used and {order.count} more are asked for"
+            raise NoCapacity(text, cloud=self.name, status=403)
+
+    @staticmethod
+    def load(state: State) -> dict[str, int]:
+        """Servers by hypervisor, other events' included."""
+        load = dict.fromkeys(state.hypervisors, 0)
+        for servers in state.servers.values():
+            for one in servers.values():
+                if one.server.hypervisor in load:
+                    load[one.server.hypervisor] += 1
+        return load
+
+    def _group(self, state: State, order: CreateServers) -> tuple[FakeGroup, list[str]] | None:
+        """The order's server group, and the hypervisors its members are on."""
+        if not order.group:
+            return None
+        found = next((group for group in state.groups.values() if group.name == order.group), None)
+        if found is None:
+            raise Conflict(f"server group {order.group!r} is not there", cloud=self.name)
+        mine = state.servers.get(order.mark.event, {}).values()
+        return found, [one.server.hypervisor for one in mine if one.group == found.name]
+
+    def _boot(self, state: State, order: CreateServers, name: str, host: str) -> FakeServer:
+        serial = self._serial(state)
+        server = Server(
+            id=self._id(serial),
+            name=name,
+            status="BUILD",
+            mark=order.mark,
+            hypervisor=host if state.admin else "",
+            zone=state.hypervisors[host].zone if host else order.zone,
+            task="spawning",
+            addresses=tuple(_address(serial, index) for index, _ in enumerate(order.template.networks)),
+        )
+        return FakeServer(server, looks=state.boot_looks, ends="ACTIVE" if host else "ERROR", group=order.group)
+
+    @staticmethod
+    def delete(state: State, ids: Iterable[str]) -> None:
+        """Servers by id; gone is done."""
+        wanted = set(ids)
+        for servers in state.servers.values():
+            for id in wanted & set(servers):
+                one = servers[id]
+                if one.server.task != "deleting":
+                    one.server, one.looks = replace(one.server, task="deleting"), state.delete_looks
+
+    def start(self, state: State, ids: Iterable[str]) -> None:
+        """Stopped servers by id; one that runs is started."""
+        for id in ids:
+            one = next((servers[id] for servers in state.servers.values() if id in servers), None)
+            if one is None:
+                raise Conflict(f"server {id} is not there", cloud=self.name, status=404)
+            if one.server.status == "SHUTOFF":
+                one.server, one.looks, one.ends = replace(one.server, task="powering-on"), state.boot_looks, "ACTIVE"
+
+    def create_group(self, state: State, order: CreateServerGroup) -> None:
+        """A server group; Nova allows several of one name."""
+        id = self._id(self._serial(state))
+        state.groups[id] = FakeGroup(name=order.name, policy=order.policy, max_per_host=order.max_per_host)
+
+    @staticmethod
+    def delete_groups(state: State, ids: Iterable[str]) -> None:
+        """Server groups by id; gone is done."""
+        for id in ids:
+            state.groups.pop(id, None)
+
+    @staticmethod
+    def groups(state: State, mine: Callable[[str], bool]) -> tuple[ServerGroup, ...]:
+        """The server groups whose names are the event's, sorted by name and id."""
+        found = [
+            ServerGroup(id=id, name=group.name, policy=group.policy)
+            for id, group in state.groups.items()
+            if mine(group.name)
+        ]
+        return tuple(sorted(found, key=lambda group: (group.name, group.id)))
+
+    @staticmethod
+    def _serial(state: State) -> int:
+        state.serial += 1
+        return state.serial
+
+    def _id(self, serial: int) -> str:
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{self.name}/{serial}"))
+
+
+def _address(serial: int, network: int) -> str:
+    return f"10.{network * 64 + (serial >> 16)}.{serial >> 8 & 255}.{serial & 255}"
