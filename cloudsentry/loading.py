@@ -34,7 +34,7 @@ def names(namespace: str) -> tuple[str, ...]:
     """The drivers that are installed for a family, sorted; loads none of them."""
     from stevedore.named import NamedExtensionManager
 
-    found = NamedExtensionManager(namespace, names=[], warn_on_missing_entrypoint=False)
+    found = NamedExtensionManager(namespace, names=[])
     return tuple(sorted(set(found.entry_points_names())))
 
 
