@@ -18,7 +18,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 
-import wires
+if __package__:
+    from . import wires
+else:  # in the lab, where this folder is on PYTHONPATH
+    import wires  # type: ignore[import-not-found,no-redef]
 
 AFTER = ("drop", "reset", "truncate", "garbage", "status", "delay")
 

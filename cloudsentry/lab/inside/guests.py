@@ -16,8 +16,12 @@ import shutil
 import signal
 import subprocess
 
-import quotas
-import wires
+if __package__:
+    from . import quotas
+    from . import wires
+else:  # in the lab, where this folder is on PYTHONPATH
+    import quotas  # type: ignore[import-not-found,no-redef]
+    import wires  # type: ignore[import-not-found,no-redef]
 
 CONSOLE_BYTES = 100_000
 IMAGE_BYTES = 25 * 1024  # the size of the event's pictures

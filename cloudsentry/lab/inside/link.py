@@ -8,7 +8,10 @@ both sites is one layer 2. Only the standard library.
 import json
 import zlib
 
-import wires
+if __package__:
+    from . import wires
+else:  # in the lab, where this folder is on PYTHONPATH
+    import wires  # type: ignore[import-not-found,no-redef]
 
 SITES = ("private", "public")
 DEFAULTS = {"rtt_ms": 40.0, "rate_mbit": 1000.0, "loss_percent": 0.0}

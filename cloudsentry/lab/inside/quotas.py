@@ -9,7 +9,8 @@ import os
 import signal
 import time
 
-PERIOD = 100_000  # microseconds, the kernel's own default
+PERIOD = 20_000  # microseconds: a server that has used up its share waits no longer than this
+LEAST = 1_000  # microseconds, the least quota that the kernel takes
 V1, V2 = "/sys/fs/cgroup/cpu", "/sys/fs/cgroup"
 
 
@@ -38,10 +39,11 @@ def _make(folder: str) -> None:
 
 
 def _limit(folder: str, percent: float) -> None:
-    quota = int(percent * PERIOD / 100)
+    quota = max(LEAST, int(percent * PERIOD / 100))
     if os.path.exists(f"{folder}/cpu.max"):
         _write(f"{folder}/cpu.max", f"{quota} {PERIOD}")
     else:
+        _write(f"{folder}/cpu.cfs_period_us", str(PERIOD))
         _write(f"{folder}/cpu.cfs_quota_us", str(quota))
 
 
@@ -49,7 +51,7 @@ def set_host(host: str, host_percent: float, server_percent: float) -> None:
     """The hypervisor and each server on it have these quotas; a server's is cut to the hypervisor's.
 
     Version 1 refuses a group more than the group above it has, and a group less than one below it has: so the servers are
-    cut to nothing much first, then the hypervisor is set, then the servers.
+    cut to next to nothing first, then the hypervisor is set, then the servers.
     """
     _make(group(host))
     servers = [f"{group(host)}/{name}" for name in servers_of(host)]

@@ -19,6 +19,13 @@ from collections.abc import Iterator, Sequence
 # The kernel's names of devices have at most 15 characters (IFNAMSIZ).
 KERNEL_NAME = 15
 
+# Where both sites have the gateway of a stretched network, each site asks its own: the question does not cross the WAN.
+ASK_AT_HOME = """table bridge lab {
+  set gateways { type ipv4_addr; }
+  chain out { type filter hook forward priority 0; oifname "w*" arp daddr ip @gateways drop; }
+}
+"""
+
 
 def available() -> str | None:
     """None where a data plane can be made, else why not, in words for a person."""
@@ -31,6 +38,11 @@ def available() -> str | None:
 def lab() -> str:
     """The lab's folder, as the processes of the lab are told it."""
     return os.environ["LAB_DIR"]
+
+
+def enter(folder: str) -> None:
+    """This process works on the lab in `folder`: for those that the lab did not start."""
+    os.environ["LAB_DIR"] = folder
 
 
 def run(*command: str, stdin: str | None = None) -> str:
@@ -123,6 +135,8 @@ def open_site(cloud: str) -> str:
     if make(name):
         settings = ("ipv4/ip_forward", "ipv6/conf/all/forwarding")
         run("ip", "netns", "exec", name, "sh", "-c", "".join(f"echo 1 > /proc/sys/net/{path};" for path in settings))
+        if shutil.which("nft"):
+            run("ip", "netns", "exec", name, "nft", "-f", "-", stdin=ASK_AT_HOME)
     return name
 
 
@@ -139,6 +153,9 @@ def bridge(cloud: str, network: str, gateways: Sequence[str] = ()) -> str:
         new = [gateway for gateway in gateways if gateway not in known["gateways"]]
         if new:
             batch(netns, [f"addr add {gateway} dev {name}{' nodad' * (':' in gateway)}" for gateway in new], force=True)
+            home = ", ".join(gateway.split("/")[0] for gateway in new if ":" not in gateway)
+            with contextlib.suppress(OSError):
+                run("ip", "netns", "exec", netns, "nft", f"add element bridge lab gateways {{ {home} }}")
         known["gateways"] += new
         replace(mark, json.dumps(known | {"bridge": name}))
     return name
