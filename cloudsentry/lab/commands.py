@@ -36,7 +36,7 @@ class LabUp(_Work):
     """Bring up the two clouds of the lab, `private` and `public`; a running lab is left alone"""
 
     def get_parser(self, prog_name: str) -> ArgumentParser:
-        parser = super().get_parser(prog_name)
+        parser: ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("--fresh", action="store_true", help="build from nothing; all state of the lab is lost")
         return parser
 
@@ -65,8 +65,10 @@ class LabDown(_Work):
     """End every process of the lab; its state stays for the next `lab up`"""
 
     def get_parser(self, prog_name: str) -> ArgumentParser:
-        parser = super().get_parser(prog_name)
-        parser.add_argument("--keep-warm", action="store_true", help="leave the services' code in memory for a faster up")
+        parser: ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument(
+            "--keep-warm", action="store_true", help="keep the services' code in memory for a faster up"
+        )
         return parser
 
     def take_action(self, parsed_args: Namespace) -> None:
@@ -104,7 +106,7 @@ class LabService(_Work):
     """Kill, stop, start or restart one service of the lab, such as `kill private nova-compute-private-xeon1`"""
 
     def get_parser(self, prog_name: str) -> ArgumentParser:
-        parser = super().get_parser(prog_name)
+        parser: ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("action", choices=("kill", "stop", "start", "restart"), help="kill is a crash: SIGKILL")
         parser.add_argument("cloud", metavar="CLOUD")
         parser.add_argument("service", metavar="SERVICE", help="as `lab status` names it")

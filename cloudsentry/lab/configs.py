@@ -1,6 +1,6 @@
-"""Every file that the lab writes before a process starts: passwords, the certificate, the services' configuration, clouds.yaml.
+"""Every file that the lab writes before a process starts: passwords, certificate, configuration, clouds.yaml.
 
-The templates lie in `templates/`; a name with a leading underscore is a fragment of others. Files are 0600, folders 0700.
+The templates lie in `templates/`; a leading underscore marks a fragment of others. Files are 0600, folders 0700.
 """
 
 from __future__ import annotations
@@ -18,10 +18,18 @@ from string import Template
 import yaml
 
 from cloudsentry.errors import SentryError
-from cloudsentry.lab.layout import BUS_PORT, DATABASE_PORT, HEARTBEAT_OFFSET, API_OFFSETS, Cloud, Hypervisor, Layout
+from cloudsentry.lab.layout import API_OFFSETS, BUS_PORT, DATABASE_PORT, HEARTBEAT_OFFSET, Cloud, Hypervisor, Layout
 
 TEMPLATES = Path(__file__).parent / "templates"
-CLOUD_FILES = ("keystone.conf", "placement.conf", "glance-api.conf", "nova.conf", "neutron.conf", "ml2_conf.ini", "octavia.conf")
+CLOUD_FILES = (
+    "keystone.conf",
+    "placement.conf",
+    "glance-api.conf",
+    "nova.conf",
+    "neutron.conf",
+    "ml2_conf.ini",
+    "octavia.conf",
+)
 CLOUD_FOLDERS = (
     "etc",
     "log",
@@ -84,7 +92,11 @@ def certificate(lab: Layout, known: Secrets) -> None:
     command = "openssl req -x509 -newkey rsa:2048 -days 3650 -subj /CN=lab-octavia-ca -passout env:CA_PASSWORD"
     env = os.environ | {"CA_PASSWORD": known.ca_password}
     done = subprocess.run(
-        [*command.split(), "-keyout", str(key), "-out", f"{made}.part"], env=env, capture_output=True, text=True, check=False
+        [*command.split(), "-keyout", str(key), "-out", f"{made}.part"],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         raise SentryError(f"openssl: {done.stderr.strip()}")
@@ -119,7 +131,9 @@ def values(lab: Layout, cloud: Cloud, known: Secrets) -> dict[str, str]:
 def hypervisor(lab: Layout, cloud: Cloud, host: Hypervisor, named: dict[str, str]) -> None:
     """The configuration of one nova-compute, and the size of what it drives."""
     state = folder(lab.folder(cloud.name) / "state" / "nova" / host.name)
-    write(lab.folder(cloud.name) / "etc" / f"nova-{host.name}.conf", fill("nova-host.conf", {**named, "host": host.name}))
+    write(
+        lab.folder(cloud.name) / "etc" / f"nova-{host.name}.conf", fill("nova-host.conf", {**named, "host": host.name})
+    )
     size = ("kind", "vcpus", "memory_mb", "local_gb", "server_quota", "host_quota")
     write(state / "hv.json", json.dumps({name: getattr(host, name) for name in size}))
 

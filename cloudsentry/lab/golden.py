@@ -1,7 +1,7 @@
-"""The golden state: databases and state folders of a freshly built lab, kept to go back to. And what they were built from.
+"""The golden state: databases and state folders of a freshly built lab, kept to go back to.
 
-`built` names the fingerprint of the state in place, and is removed before that state is touched: a lab whose `built` is missing was
-interrupted, and is built again or restored.
+`built` names the fingerprint of the state in place, and is removed before that state is touched: a lab whose `built` is
+missing was interrupted, and is built again or restored.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ def _files(folder: Path) -> Iterable[bytes]:
 
 
 def state_fingerprint(lab: Layout) -> str:
-    """What the databases depend on: blueprint, requirements, how schemas and content are made, the lab's folder and passwords."""
+    """What the databases depend on: blueprint, requirements, makers of schemas and content, folder, passwords."""
     makers = [(HERE / name).read_bytes() for name in ("schemas.py", "seed.py")]
     known = (lab.root / "secrets.json").read_bytes()
     return _hash(repr((lab, FLAVORS)).encode(), packages.wanted().encode(), known, *makers)
 
 
 def service_fingerprint() -> str:
-    """What the running processes depend on besides their state: the code that runs inside, the templates, the requirements."""
+    """What the running processes depend on besides their state: the inner code, the templates, the requirements."""
     return _hash(packages.wanted().encode(), *_files(HERE / "inside"), *_files(HERE / "templates"))
 
 

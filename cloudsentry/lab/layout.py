@@ -1,4 +1,7 @@
-"""The blueprint of the lab: its folder, ports, clouds, hypervisors, networks and processes. Nothing here touches the machine."""
+"""The blueprint of the lab: its folder, ports, clouds, hypervisors, networks and processes.
+
+Nothing here touches the machine.
+"""
 
 from __future__ import annotations
 

@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from cloudsentry.errors import Owned
 from cloudsentry.lab import configs, daemons, golden, packages, processes, ready, schemas, seed, services, sites
-from cloudsentry.lab.layout import Layout
+from cloudsentry.lab.layout import FAMILIES, Layout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +90,7 @@ def reset(lab: Layout, progress: Progress) -> Outcome:
 
 
 def down(lab: Layout, progress: Progress, *, keep_warm: bool = False) -> None:
-    """No process, port or namespace of the lab is left, and no file outside its folder; its state stays for the next `up`.
+    """No process, port, namespace, or file outside its folder is left of the lab; its state stays for the next `up`.
 
     `keep_warm` leaves the zygotes, which have the services' code in memory.
     """
@@ -113,7 +114,7 @@ def _prepare(lab: Layout) -> list[Stage]:
         daemons.claim(lab)
 
     return [
-        Stage(name="Debian packages", work=lambda: packages.install_debian(configs.folder(lab.root / "log") / "apt.log")),
+        Stage(name="Debian packages", work=lambda: packages.install_debian(lab.root / "log" / "apt.log")),
         Stage(name="OpenStack packages", work=lambda: _environment(lab)),
         Stage(name="configuration", work=files),
     ]
@@ -132,6 +133,7 @@ def _continue(lab: Layout) -> list[Stage]:
         if not golden.built(lab):
             halt(lab, keep_warm=True, grace_s=0)
             services.warm(lab)
+            daemons.start(lab, daemons.BUS)
             golden.restore(lab)
             configs.write_all(lab)
         services.warm(lab)
@@ -159,10 +161,10 @@ def _build(lab: Layout) -> list[Stage]:
 
     def accounts() -> None:
         services.start(lab, [role for role in services.every(lab) if role.role == "keystone"])
-        schemas.together([lambda cloud=cloud: seed.identity(lab, cloud) for cloud in lab.clouds])
+        schemas.together(partial(seed.identity, lab, cloud) for cloud in lab.clouds)
 
     def content() -> None:
-        schemas.together([lambda cloud=cloud: seed.resources(lab, cloud) for cloud in lab.clouds])
+        schemas.together(partial(seed.resources, lab, cloud) for cloud in lab.clouds)
 
     def snapshot() -> None:
         services.stop(lab, services.every(lab))
@@ -194,12 +196,12 @@ def _drop(lab: Layout) -> None:
 
 
 def halt(lab: Layout, *, keep_warm: bool = False, grace_s: float = 5) -> None:
-    """Nothing of the lab runs, the zygotes aside if they are to stay warm. `grace_s` 0: its state is not needed any more."""
+    """Nothing of the lab runs, warm zygotes aside. With `grace_s` 0 its state is not needed any more."""
     services.stop(lab, services.every(lab), grace_s=min(grace_s, 2))
     if not keep_warm:
         services.cool(lab)
     # The servers' namespaces, cgroups and balancers go with their clouds; they come back with them.
     sites.clean(lab)
     daemons.stop(lab, grace_s=30 if grace_s else 0)
-    spared = {services.zygote(lab, family) for family in services.FAMILIES}
+    spared = {services.zygote(lab, family) for family in FAMILIES}
     processes.end([one for one in processes.marked(lab.root) if one not in spared], grace_s=grace_s)

@@ -1,4 +1,4 @@
-"""What the lab needs installed: Debian's daemons and tools, and OpenStack from PyPI in an environment of the lab's own."""
+"""What the lab needs installed: Debian's daemons and tools, and OpenStack from PyPI in an environment of its own."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def environment_is_current(lab: Layout) -> bool:
 
 
 def install_environment(lab: Layout) -> None:
-    """The OpenStack environment holds exactly the pinned versions; runs pip only when the pins or the interpreter changed."""
+    """The OpenStack environment holds exactly the pinned versions; runs pip only when pins or interpreter changed."""
     if environment_is_current(lab):
         return
     stamp(lab).unlink(missing_ok=True)
@@ -88,12 +88,12 @@ def install_environment(lab: Layout) -> None:
     stamp(lab).write_text(wanted(), encoding="ascii")
 
 
-def logged(command: list[str], log: Path, env: Mapping[str, str], *, cwd: Path | None = None) -> None:
+def logged(command: list[str], log: Path, env: Mapping[str, str]) -> None:
     """Run a command with its output appended to `log`; raises SentryError with the last line of it when it fails."""
     log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with log.open("ab") as out:
         try:
-            done = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=cwd, check=False)
+            done = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out, check=False)
         except FileNotFoundError as error:
             raise UserError(f"{command[0]} is not installed") from error
     if done.returncode:

@@ -20,7 +20,7 @@ MARK = "CLOUDSENTRY_LAB_PROCESS"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """A process that lived when it was looked at. `start` is in clock ticks since boot (field 22 of /proc/<pid>/stat)."""
+    """A process that lived when it was looked at. `start`: clock ticks since boot (field 22 of /proc/<pid>/stat)."""
 
     pid: int
     start: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from keystoneauth1 import exceptions
 from keystoneauth1.adapter import Adapter
@@ -17,8 +18,14 @@ READY_S = 90
 
 def adapters(lab: Layout, cloud: Cloud) -> dict[str, Adapter]:
     """An administrator's adapter per API, on the blueprint's addresses."""
-    names = {"username": "admin", "project_name": "admin", "user_domain_name": "Default", "project_domain_name": "Default"}
-    auth = v3.Password(auth_url=f"{cloud.url('keystone')}/v3", password=configs.passwords(lab).admin_password, **names)
+    auth = v3.Password(
+        auth_url=f"{cloud.url('keystone')}/v3",
+        username="admin",
+        password=configs.passwords(lab).admin_password,
+        project_name="admin",
+        user_domain_name="Default",
+        project_domain_name="Default",
+    )
     session = Session(auth=auth)
     urls = {"compute": f"{cloud.url('nova')}/v2.1", "placement": cloud.url("placement")}
     urls |= {"network": f"{cloud.url('neutron')}/v2.0", "balancer": f"{cloud.url('octavia')}/v2"}
@@ -65,7 +72,7 @@ def _agents(network: Adapter) -> set[str]:
 
 def wait(lab: Layout) -> None:
     """Every cloud is ready when this returns. Raises SentryError that says what is missing."""
-    schemas.together([lambda cloud=cloud: _wait(lab, cloud) for cloud in lab.clouds])
+    schemas.together(partial(_wait, lab, cloud) for cloud in lab.clouds)
 
 
 def _wait(lab: Layout, cloud: Cloud) -> None:

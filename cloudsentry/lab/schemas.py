@@ -1,4 +1,4 @@
-"""The databases of both clouds, from nothing: every schema is migrated once, for the first cloud, and copied to the others."""
+"""The databases of both clouds, from nothing: each schema is migrated for one cloud and copied to the others."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import subprocess
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from cloudsentry.errors import SentryError
 from cloudsentry.lab import configs, packages, processes
@@ -37,7 +38,7 @@ def build(lab: Layout) -> None:
         _copies(lab, first, copies, "keystone", "placement", "glance", "octavia")
 
     together((neutron, nova, others))
-    together([lambda cloud=cloud: _accounts(lab, cloud) for cloud in lab.clouds])
+    together(partial(_accounts, lab, cloud) for cloud in lab.clouds)
 
 
 def together(tasks: Iterable[Callable[[], object]]) -> None:
@@ -85,7 +86,8 @@ def _copy(lab: Layout, source: str, target: str) -> None:
     """Fill the empty database `target` with the tables and rows of `source`."""
     account = f"--defaults-file={lab.infra / 'client.cnf'}"
     env = processes.environment(lab.root)
-    dump = subprocess.Popen(["mariadb-dump", account, source], env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
+    dump = subprocess.Popen(["mariadb-dump", account, source], env=env, stdout=pipe, stderr=nothing)
     load = subprocess.run(["mariadb", account, target], env=env, stdin=dump.stdout, capture_output=True, check=False)
     if dump.stdout:
         dump.stdout.close()

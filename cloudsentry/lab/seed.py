@@ -1,4 +1,7 @@
-"""What a new cloud holds: accounts and endpoints, flavors, an image, networks, aggregates and traits. Looks first: twice equals once."""
+"""What a new cloud holds: accounts, endpoints, flavors, an image, networks, aggregates and traits.
+
+It looks before it makes: twice equals once.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The OpenStack processes: start, stop, kill and look at them, one or all.
 
-Each project ("family") is imported once by a zygote, which stays and forks a process per role: a restarted service costs no imports.
+Each project ("family") is imported once by a zygote, which stays and forks a process per role: a restart is quick.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import signal
 import subprocess
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from cloudsentry.errors import SentryError, UserError
@@ -49,7 +50,7 @@ def process(lab: Layout, role: Role) -> Process | None:
 
 
 def state(lab: Layout, role: Role) -> str:
-    """"up" when it serves, "starting" when it only lives, else "down"."""
+    """ "up" when it serves, "starting" when it only lives, else "down"."""
     found = process(lab, role)
     if found is None:
         return DOWN
@@ -67,7 +68,11 @@ def warm(lab: Layout, families: Iterable[str] = FAMILIES) -> None:
     for family in new:
         _zygote(lab, family)
     for family in new:
-        waiting.until(lambda f=family: zygote(lab, f) is not None, f"the {family} zygote", deadline_s=30)
+        waiting.until(partial(_listens, lab, family), f"the {family} zygote", deadline_s=30)
+
+
+def _listens(lab: Layout, family: str) -> bool:
+    return zygote(lab, family) is not None
 
 
 def _zygote(lab: Layout, family: str) -> None:
@@ -117,38 +122,32 @@ def wait(lab: Layout, role: Role) -> None:
         # The pid file is of this start (order() removed any older): with it, "down" means dead, not late.
         if now == DOWN and (_file(lab, role, "pid").exists() or zygote(lab, role.family) is None):
             out = lab.folder(role.cloud) / "log" / f"{role.name}.out"
-            raise SentryError(f"{role.cloud}/{role.name} ended while starting: {packages.last_line(out)} (see {out.parent})")
+            words = packages.last_line(out)
+            raise SentryError(f"{role.cloud}/{role.name} ended while starting: {words} (see {out.parent})")
         return now == UP
 
     waiting.until(serves, f"{role.cloud}/{role.name}", deadline_s=START_S)
 
 
-# A role is started once those named here serve in its cloud: a nova-compute that finds no conductor sleeps 10 s,
-# one that finds no Placement reports its inventory a minute late.
-NEEDS = {
-    "nova-compute": ("nova-conductor", "keystone", "placement"),
-    "neutron-agent": ("neutron",),
-}
-NEEDS_BUS = ("nova", "neutron", "octavia")
+# A role is ordered once those named here serve in its cloud.
+NEEDS = {"neutron-agent": ("neutron",)}
 
 
 def start(lab: Layout, wanted: Iterable[Role]) -> None:
-    """All wanted roles serve when this returns. Those that do already are left alone. Starts the daemons' clients only once they answer."""
+    """All wanted roles serve when this returns; running ones are left alone. The daemons must have been started.
+
+    Only the database is waited for first: what needs the bus prepares itself while RabbitMQ boots, and knocks each second.
+    """
     left = [role for role in wanted if state(lab, role) != UP]
     if not left:
         return
     warm(lab, {role.family for role in left})
     daemons.wait(lab, daemons.DATABASE)
-    early = [role for role in left if role.family not in NEEDS_BUS]
-    for role in early:
-        order(lab, role)
-    if len(early) < len(left):
-        daemons.wait(lab, daemons.BUS)
-    by_need = sorted((role for role in left if role.family in NEEDS_BUS), key=lambda role: len(NEEDS.get(role.role, ())))
-    for role in by_need:
+    for role in sorted(left, key=lambda role: len(NEEDS.get(role.role, ()))):
         for need in _needs(lab, role):
             wait(lab, need)
         order(lab, role)
+    daemons.wait(lab, daemons.BUS)
     for role in left:
         wait(lab, role)
 

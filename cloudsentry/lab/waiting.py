@@ -14,7 +14,8 @@ class LabTimeout(SentryError):
 
 
 def until(probe: Callable[[], bool], what: str, *, deadline_s: float, every_s: float = 0.05) -> None:
-    """Return as soon as `probe` is true. Raises LabTimeout with `what` after `deadline_s` seconds; a probe's error ends the wait."""
+    """Return as soon as `probe` is true. Raises LabTimeout with `what` after `deadline_s` seconds; a probe's own error
+    passes through."""
     end = time.monotonic() + deadline_s
     while not probe():
         if time.monotonic() > end:

@@ -1,10 +1,12 @@
-"""The layer-2 agents of a cloud's hypervisors, which have no switch: one process that speaks Neutron's agent RPC for all of them.
+"""The layer-2 agents of a cloud's hypervisors, which have no switch: one process that speaks the agents' RPC for all.
 
-It reports every host's state (agent type "Open vSwitch agent", that host's bridge mappings), listens for pushed ports and answers
-a port bound to one of its hosts with `update_device_list(devices_up)`. So the in-tree openvswitch mechanism driver binds, ports
-go ACTIVE, and Nova hears that the interface is plugged. Hosts are read from `<run>/hosts.json`: {host: {physical network: bridge}}.
+It reports every host's state (agent type "Open vSwitch agent", that host's bridge mappings), listens for pushed ports
+and answers a port bound to one of its hosts with `update_device_list(devices_up)`. So the in-tree openvswitch mechanism
+driver binds, ports go ACTIVE, and Nova hears that the interface is plugged. Hosts are read from `<run>/hosts.json`:
+{host: {physical network: bridge}}.
 
-Faults: a host named in `<run>/agent.down` stops reporting (dies for Neutron); one in `<run>/agent.nowire` reports but never wires.
+Faults: a host named in `<run>/agent.down` stops reporting (is dead for Neutron); one in `<run>/agent.nowire` reports
+but never wires.
 """
 
 import json
@@ -108,7 +110,7 @@ def wire(bound, plugin, context, log):
                     context, devices_up=list(ports), devices_down=[], agent_id=f"ovs-agent-{host}", host=host
                 )
                 log.info("wired on %s: %s", host, sorted(ports))
-            except Exception:  # noqa: BLE001 (the agent outlives any server error, as Neutron's own does)
+            except Exception:
                 log.exception("wiring on %s", host)
 
 
@@ -126,7 +128,7 @@ def report(hosts, api, context, log):
                 first[host] = False
             except Exception as error:  # noqa: BLE001 (as above)
                 log.warning("report of %s: %s", host, error)
-        if not told and not any(new for host, new in first.items() if not listed("agent.down", host)):
+        if not told and not any(new and not listed("agent.down", host) for host, new in first.items()):
             marks.ready()
             told = True
         time.sleep(REPORT_S if told else 0.5)

@@ -1,7 +1,8 @@
 """launch.py FAMILY: a zygote. It imports one project once, then forks a process for each line it reads.
 
-Lines come over the FIFO `<lab>/run/<family>.orders`: one JSON object {"cloud", "role", "name", "port", "host"} each. The child
-leaves its identity in `<lab>/<cloud>/run/<name>.pid` before it does anything else. The zygote ends on SIGTERM; its children stay.
+Lines come over the FIFO `<lab>/run/<family>.orders`: one JSON object {"cloud", "role", "name", "port", "host"} each.
+The child leaves its identity in `<lab>/<cloud>/run/<name>.pid` before it does anything else. The zygote ends on
+SIGTERM; its children stay.
 """
 
 import gc
@@ -28,7 +29,13 @@ PRELOAD = {
         "pymysql",
     ),
     "placement": ("placement.deploy", "placement.handler", *WEB),
-    "glance": ("glance.common.wsgi_app", "glance.api.v2.router", "glance.api.versions", "glance.db.sqlalchemy.api", *WEB),
+    "glance": (
+        "glance.common.wsgi_app",
+        "glance.api.v2.router",
+        "glance.api.versions",
+        "glance.db.sqlalchemy.api",
+        *WEB,
+    ),
     "nova": (
         "nova.cmd.compute",
         "nova.cmd.conductor",
@@ -107,7 +114,7 @@ def child(order):
         import roles
 
         roles.ROLES[order["role"]](order["port"], order["host"])
-    except BaseException:
+    except BaseException:  # noqa: BLE001 (whatever ends a role is its last word, and never the zygote's business)
         traceback.print_exc()
         sys.stderr.flush()
     finally:

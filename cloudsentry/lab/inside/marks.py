@@ -1,4 +1,4 @@
-"""The two files by which a process of the lab is known: `<name>.pid` from its first moment, `<name>.ready` once it serves.
+"""Two files by which a process of the lab is known: `<name>.pid` from its first moment, `<name>.ready` once it serves.
 
 Both hold "pid start", `start` being the process's start time in clock ticks since boot (field 22 of /proc/self/stat):
 a recycled pid is never taken for ours.

@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 import threading
+import time
 
 import marks
 from serving import serve
@@ -49,10 +50,18 @@ def nova_api(port, host):
     serve(application, port, "nova-api")
 
 
+# nova-compute goes on without them after this long, as it would anywhere.
+NEEDS_S = 90
+COMPUTE_NEEDS = ("nova-conductor", "keystone", "placement")
+
+
 def nova_service(binary, host=None):
     """nova-conductor, nova-scheduler or the nova-compute of one hypervisor, without forks of its own."""
     from nova import service
+    from nova.servicegroup import api
 
+    # The first sign of life at once, not after 5 s: until then a restarted service counts as down.
+    api.INITIAL_REPORTING_DELAY = 0
     launch, start = service.serve, service.Service.start
 
     def started(self):
@@ -77,6 +86,24 @@ def nova_scheduler(port, host):
 
 
 def nova_compute(port, host):
+    """Import what it needs, and go on when those serve that it needs.
+
+    A nova-compute that finds no conductor sleeps 10 s, one that finds no Placement reports its inventory a minute late.
+    """
+    from nova import service
+
+    create = service.Service.create
+
+    def created(*arguments, **options):
+        importlib.import_module("nova.compute.manager")
+        importlib.import_module("nova.virt.hypervisor")
+        end = time.monotonic() + NEEDS_S
+        run = os.environ["LAB_RUN"]
+        while not all(os.path.exists(f"{run}/{need}.ready") for need in COMPUTE_NEEDS) and time.monotonic() < end:
+            time.sleep(0.05)
+        return create(*arguments, **options)
+
+    service.Service.create = created
     nova_service("nova-compute", host)
 
 
@@ -119,10 +146,9 @@ def octavia_worker(port, host):
     from octavia.common import service
 
     service.prepare_service(sys.argv)
+    import amphora
     from octavia.controller.queue.v2 import consumer
     from oslo_config import cfg
-
-    import amphora
 
     amphora.begin()
     consumer.ConsumerService(0, cfg.CONF).run()

@@ -1,4 +1,4 @@
-"""One WSGI application on one loopback port: with the lab's faults in front of it and an access log in front of both."""
+"""One WSGI application on one loopback port: the lab's faults in front of it, an access log in front of both."""
 
 import os
 import signal
@@ -6,7 +6,6 @@ import threading
 import time
 from urllib.parse import quote
 
-import faults
 import faults
 import marks
 
