@@ -66,13 +66,13 @@ def create_body(order: CreateBalancer, *, network: str, subnet: str) -> dict[str
         "default_pool": pool,
         "tags": tags,
     }
-    vip = {"vip_network_id": network, "vip_subnet_id": subnet, "provider": order.provider}
+    vip = {"vip_network_id": network, "vip_subnet_id": subnet, "vip_address": order.address}
     return {
         "loadbalancer": {
             "name": order.name,
             "tags": tags,
             "listeners": [listener],
-            **{name: value for name, value in vip.items() if value},
+            **{name: value for name, value in (*vip.items(), ("provider", order.provider)) if value},
         }
     }
 

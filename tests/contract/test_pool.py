@@ -1,0 +1,121 @@
+"""The contract of a pool driver, over every one of them."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+
+from cloudsentry.drivers.pool.base import PoolDriver
+from cloudsentry.errors import DriverError, NotSupported
+from cloudsentry.records.orders import CreateServerGroup, DeleteServerGroups, DeleteServers, StartServers
+from tests.contract.conftest import PLACES, classes, drivers, same_signature
+from tests.contract.places import Place
+
+FAMILY = "cloudsentry.pool"
+everywhere = pytest.mark.parametrize("place", drivers(FAMILY), indirect=True)
+
+
+def test_every_driver_has_a_place():
+    assert {param.id for param in drivers(FAMILY)} == set(PLACES[FAMILY])
+
+
+@pytest.mark.parametrize("driver", classes(FAMILY))
+def test_signatures_are_the_contract_s(driver: Any):
+    assert issubclass(driver, PoolDriver)
+    assert same_signature(driver.observe, PoolDriver.observe)
+    assert same_signature(driver.act, PoolDriver.act)
+
+
+@everywhere
+def test_observing_writes_nothing(place: Place):
+    view = place.view(full=True, images=("tiny",), networks=("front",), hypervisors=(place.hypervisor,), groups=True)
+    assert (view.servers, view.groups, view.missing) == ((), (), ())
+    assert [host.name for host in view.hypervisors if host.up and host.enabled] == [place.hypervisor]
+    assert place.writes() == 0
+
+
+@everywhere
+def test_pinned_servers_come_up_by_one_call_where_they_were_pinned(place: Place):
+    order = place.servers(count=2, hypervisor=place.hypervisor)
+    assert not order.seen(place.view())
+    place.driver.act(order)
+    assert place.writes() == 1
+    assert place.until(order).state == "done"
+    servers = place.view().servers
+    assert [server.name for server in servers] == [f"{order.name}-1", f"{order.name}-2"]
+    assert {(server.status, server.hypervisor, server.mark) for server in servers} == {
+        ("ACTIVE", place.hypervisor, order.mark)
+    }
+    assert len({address for server in servers for address in server.addresses}) == 2
+
+
+@everywhere
+def test_a_driver_without_memory_finds_what_another_made(place: Place):
+    order = place.servers()
+    place.driver.act(order)
+    place.driver = place.make()
+    assert order.seen(place.view())
+
+
+@everywhere
+def test_an_event_does_not_see_another_s_servers(place: Place):
+    place.driver.act(place.servers())
+    mine, place.event = place.event, f"other-{uuid.uuid4().hex[:8]}"
+    assert place.view().servers == ()
+    place.event = mine
+
+
+@everywhere
+def test_deleting_twice_and_deleting_nothing_are_done(place: Place):
+    order = place.servers()
+    place.done(order)
+    ids = tuple(server.id for server in place.view().servers)
+    place.done(DeleteServers(unit="front", ids=(*ids, str(uuid.uuid4()))))
+    place.done(DeleteServers(unit="front", ids=ids))
+    place.done(DeleteServerGroups(unit="front", ids=(str(uuid.uuid4()),)))
+
+
+@everywhere
+def test_starting_what_runs_is_done(place: Place):
+    place.done(place.servers())
+    place.done(StartServers(unit="front", ids=tuple(server.id for server in place.view().servers)))
+
+
+@everywhere
+def test_a_server_group_is_found_by_its_name_and_keeps_its_servers_apart(place: Place):
+    group = CreateServerGroup(
+        unit="front", name=f"cloudsentry.{place.event}.front", policy="anti-affinity", mark=place.mark("front")
+    )
+    place.done(group)
+    order = place.servers(count=2, group=group.name)
+    place.done(order)
+    assert len({server.hypervisor for server in place.view().servers}) == 2
+
+
+@everywhere
+def test_names_that_are_not_there_are_said_with_the_nearest(place: Place):
+    view = place.view(full=True, hypervisors=(place.hypervisor + "0",), zones=("nowhere",))
+    assert any(text.startswith(f"hypervisor '{place.hypervisor}0' (nearest: ") for text in view.missing)
+    assert any("'nowhere'" in text for text in view.missing)
+
+
+@everywhere
+def test_an_unknown_hypervisor_is_an_error_of_ours_and_makes_nothing(place: Place):
+    with pytest.raises(NotSupported):
+        place.driver.act(place.servers(hypervisor="no-such-host"))
+    assert place.view().servers == ()
+
+
+@everywhere
+def test_starting_what_is_gone_is_an_error_of_ours(place: Place):
+    with pytest.raises(DriverError):
+        place.driver.act(StartServers(unit="front", ids=(str(uuid.uuid4()),)))
+
+
+@everywhere
+def test_no_secret_in_repr(place: Place):
+    order = place.servers()
+    place.driver.act(order)
+    assert "hunter2" not in repr((place.driver, order, place.view()))
