@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from cloudsentry.errors import Fault
 from cloudsentry.records.marks import PREFIX
+from cloudsentry.spec.check_scaling import check_scaling
 from cloudsentry.spec.event import USER_DATA_MAX, Pin
 from cloudsentry.spec.positions import Path, Tree
 from cloudsentry.spec.scalars import seconds
@@ -34,6 +35,7 @@ def check(tree: Tree) -> Iterator[Fault]:
         yield from _pool(tree, root, name, _mapping(pool))
     for name, balancer in _mapping(root.get("balancers")).items():
         yield from _balancer(tree, root, name, _mapping(balancer))
+    yield from check_scaling(tree)
 
 
 def _mapping(value: object) -> Mapped:
@@ -146,14 +148,24 @@ def _unit(pool: str, places: list[str], pin: Mapped) -> str:
 def _balancer(tree: Tree, root: Mapped, name: str, balancer: Mapped) -> Iterator[Fault]:
     path: Path = ("balancers", name)
     yield from _reference(tree, root, (*path, "site"), "sites", balancer.get("site"))
-    if balancer and balancer.get("network") is None and balancer.get("subnet") is None:
-        yield tree.fault(path, "a balancer needs the network or the subnet of its VIP: add 'network'", at_key=True)
+    yield from _vip(tree, path, balancer)
     yield from _monitor(tree, (*path, "monitor"), _mapping(balancer.get("monitor")))
     members = _items(balancer.get("members"))
     yield from _members(tree, root, (*path, "members"), balancer.get("site"), members)
     if _all_idle(root, members):
         message = "every server behind this balancer has weight 0, so that none would be asked"
         yield tree.fault((*path, "members"), message, at_key=True)
+
+
+def _vip(tree: Tree, path: Path, balancer: Mapped) -> Iterator[Fault]:
+    """A VIP is of a network, or else on a host of the balancer's own."""
+    if balancer and all(balancer.get(key) is None for key in ("network", "subnet", "host")):
+        yield tree.fault(path, "a balancer needs the network or the subnet of its VIP: add 'network'", at_key=True)
+    if balancer.get("driver", "octavia") == "octavia":
+        for key in ("host", "address"):
+            if balancer.get(key) is not None:
+                message = f"octavia's balancers have no {key} of their own: name another driver, or leave it out"
+                yield tree.fault((*path, key), message, at_key=True)
 
 
 def _monitor(tree: Tree, path: Path, monitor: Mapped) -> Iterator[Fault]:
@@ -187,11 +199,15 @@ def _members(tree: Tree, root: Mapped, path: Path, site: object, members: list[M
             continue
         yield from _reference(tree, root, spot, "pools", name)
         other = _mapping(pools.get(name)).get("site")
-        if site in sites and other in sites and other != site:
+        if _known(site, sites) and _known(other, sites) and other != site:
             yield tree.fault(spot, _too_far(name, str(other), str(site)))
         if (name, _port(member)) in seen:
             yield tree.fault(spot, f"the pool '{name}' is a member already on the same port")
         seen.add((name, _port(member)))
+
+
+def _known(name: object, parts: Mapped) -> bool:
+    return isinstance(name, str) and name in parts
 
 
 def _too_far(pool: str, other: str, site: str) -> str:

@@ -1,0 +1,112 @@
+"""What a scaling policy is given, and what it answers. Times are aware and in UTC, load in requests per second."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Literal
+
+Rule = Literal["calendar", "load", "asked", "bounds", "missing", "cooldown", "window", "spare", "steady"]
+"""What decided in the end: the timetable, the load, somebody's call, the pool's bounds; or why nothing changes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """One crowd: rises over ``ramp`` seconds until ``start``, stays ``length`` seconds, falls over ``ramp``."""
+
+    name: str
+    start: dt.datetime
+    length: float
+    ramp: float
+    peak: float
+
+    def at(self, when: dt.datetime) -> float:
+        """Requests per second at a moment."""
+        since = (when - self.start).total_seconds()
+        outside = max(-since, since - self.length, 0.0)
+        if outside == 0.0:
+            return self.peak
+        return self.peak * max(0.0, 1 - outside / self.ramp) if self.ramp else 0.0
+
+    @property
+    def begins(self) -> dt.datetime:
+        """When the first of the crowd come."""
+        return self.start - dt.timedelta(seconds=self.ramp)
+
+    @property
+    def ends(self) -> dt.datetime:
+        """When the last have gone."""
+        return self.start + dt.timedelta(seconds=self.length + self.ramp)
+
+    @property
+    def bends(self) -> tuple[dt.datetime, ...]:
+        """The moments between which the demand is a straight line."""
+        return self.begins, self.start, self.start + dt.timedelta(seconds=self.length), self.ends
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A signal's answer. ``source`` says where it was read, for people."""
+
+    value: float
+    unit: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """A signal that did not answer, or not with a load; never taken for no load."""
+
+    why: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """Somebody's call for capacity: ``by`` more (or fewer), or ``to`` so many servers; one of them is None."""
+
+    by: int | None = None
+    to: int | None = None
+    source: str = ""
+
+    def wish(self, current: int) -> int:
+        """The number of servers asked for."""
+        return self.to if self.to is not None else current + (self.by or 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """All that a policy may look at: the same inputs give the same decision.
+
+    ``capacities[n]`` is what ``n`` servers answer; the list ends where bounds or pins do. ``boot`` is the seconds
+    from a decision until its servers serve, ``ahead`` what the servers must serve before the crowd is there.
+    """
+
+    event: str
+    pool: str
+    now: dt.datetime
+    current: int
+    least: int
+    most: int
+    capacities: tuple[float, ...]
+    step: int
+    cooldown: float
+    ahead: float
+    boot: float
+    utilisation: float = 1.0
+    demands: tuple[Demand, ...] = ()
+    signal: Reading | Missing | None = None
+    ask: Ask | None = None
+    changed: dt.datetime | None = None
+    """When the number of servers was last changed by a decision."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """How many servers there should be, what rule said so, and why, in sentences."""
+
+    wanted: int
+    rule: Rule
+    demand: float | None
+    """Requests per second that the capacity is for; None where it was not asked for."""
+    reasons: tuple[str, ...]
