@@ -41,9 +41,12 @@ def load_text(text: str, name: str) -> Event:
     """The event in ``text``; ``name`` is what faults call the file. Raises SpecError with every fault."""
     tree = parse(text, name)
     event, faults = _modelled(tree)
-    faults += [*tree.faults, *check(tree)]
-    if event is None or faults:
-        raise SpecError(tuple(sorted(set(faults), key=lambda fault: (fault.line, fault.column, fault.message))))
+    broken = {(fault.line, fault.column) for fault in tree.faults}
+    told = {fault for fault in (*faults, *check(tree)) if (fault.line, fault.column) not in broken}
+    if event is None or told or tree.faults:
+        raise SpecError(
+            tuple(sorted({*told, *tree.faults}, key=lambda fault: (fault.line, fault.column, fault.message)))
+        )
     return event
 
 

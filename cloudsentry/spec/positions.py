@@ -82,7 +82,7 @@ def _compose(text: str, file: str) -> Node | None:
     except YAMLError as error:
         line, column = _spot_of(error, text)
         raise SpecError((Fault(file=file, line=line, column=column, message=_said(error)),)) from error
-    except (ValueError, TypeError, IndexError, AttributeError, AssertionError) as error:
+    except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, AssertionError) as error:
         # The parser's own slips on broken input, such as an escape beyond Unicode; they carry no position.
         raise SpecError((Fault(file=file, line=1, column=1, message=f"not YAML: {error}"),)) from error
     return root
@@ -109,6 +109,8 @@ def _said(error: YAMLError) -> str:
         return "a tab: YAML is indented with spaces"
     if "another document" in problem:
         return "a second document begins here: expected one event per file"
+    if "<" in problem:  # the parser's names for its tokens
+        return "not YAML from here on: is a colon, a bracket or some indentation missing?"
     return f"not YAML: {problem}" + (f" ({context})" if context else "")
 
 

@@ -62,6 +62,8 @@ def _found_text(value: str) -> str:
 
 def expected(node: dict[str, Any]) -> str:
     """What the schema allows, such as ``an integer from 0 to 1000``."""
+    if "patternErrorMessage" in node:
+        return str(node["patternErrorMessage"])
     return " or ".join(dict.fromkeys(_form(form) for form in forms(node))) or "something else"
 
 
@@ -119,7 +121,7 @@ def _fault(path: Path, detail: ErrorDetails, tree: Tree) -> Fault:
         return tree.fault(path[:-1], f"the key '{path[-1]}' is missing: expected {expected(part)}", at_key=True)
     if detail["type"] == "extra_forbidden":
         return tree.fault(path, f"unknown key '{path[-1]}'{nearest(str(path[-1]), _keys(path[:-1]))}", at_key=True)
-    if detail["loc"][-1] == "[key]":
+    if detail["loc"][-1:] == ("[key]",):
         return tree.fault(path, f"expected {NAME_WORDS}, found {found(path[-1])}", at_key=True)
     value = detail["input"]
     return tree.fault(path, f"expected {expected(part)}, found {found(value)}{_hint(part, value)}")
@@ -128,6 +130,8 @@ def _fault(path: Path, detail: ErrorDetails, tree: Tree) -> Fault:
 def _hint(part: dict[str, Any], value: object) -> str:
     """The choice that was meant, or how a number becomes text."""
     if isinstance(value, str):
+        if value.isdecimal() and all(form.get("type") == "integer" for form in forms(part)):
+            return "; a number has no quotes"
         choices = [str(choice) for form in forms(part) for choice in form.get("enum", [form.get("const", "")])]
         meant = alike(value, filter(None, choices))
         return f"; did you mean '{meant}'?" if meant else ""
@@ -167,4 +171,4 @@ def _of_the_form_meant(details: list[tuple[Path, ErrorDetails]]) -> list[tuple[P
 
 
 def _of_choice(path: Path, detail: ErrorDetails) -> bool:
-    return len(detail["loc"]) > len(path) and detail["loc"][-1] != "[key]"
+    return len(detail["loc"]) > len(path) and detail["loc"][-1:] != ("[key]",)
