@@ -91,7 +91,7 @@ class Run:
         ended is reported as skipped.
         """
         graph: graphlib.TopologicalSorter[str] = graphlib.TopologicalSorter(
-            {step.id: [name for name in step.after if name in self._steps] for step in self._plan.steps}
+            {step.id: [name for name in step.after + step.behind if name in self._steps] for step in self._plan.steps}
         )
         graph.prepare()
         with ThreadPoolExecutor(self._pace.threads, thread_name_prefix="cloudsentry") as pool:
@@ -125,7 +125,7 @@ class Run:
 
     def _begin(self, step: Step, pool: ThreadPoolExecutor) -> None:
         unmet = [name for name in step.after if name in self._ended and self._ended[name].outcome != "done"]
-        if unmet and not step.regardless:
+        if unmet:
             self._finish(step, "skipped", error=f"waits for {', '.join(unmet)}")
             return
         order = step.subject.resolved(self.snapshot) if isinstance(step.subject, LateOrder) else step.subject

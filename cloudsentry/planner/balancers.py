@@ -110,8 +110,7 @@ class _Maker:
         if arriving or made or (not retiring and self._differs(standing)):
             absent = tuple(sorted(set(self._retired()) - set(retiring)))
             order = self._order(shares=self._shares(retiring), removed=absent)
-            after = tuple(sorted(before + arriving))
-            writes.append(self._step("members", "change", order, _weights(order), after, regardless=bool(arriving)))
+            writes.append(self._step("members", "change", order, _weights(order), before, behind=arriving))
         if retiring:
             writes += self._retire(standing, retiring, tuple(step.id for step in writes) or before)
         return writes
@@ -159,7 +158,7 @@ class _Maker:
             for unit, standing in pool.standing.items()
             if unit not in known and any(server.id in keep for server in standing.retire)
         ]
-        return tuple(sorted(shares, key=lambda share: share.unit))
+        return tuple(shares)
 
     def _wanted(self) -> dict[str, tuple[str, int, int]]:
         """Server id → (address, port, weight), of what serves now and is to go on serving."""
@@ -223,7 +222,7 @@ class _Maker:
         why: str,
         after: tuple[str, ...],
         *,
-        regardless: bool = False,
+        behind: tuple[str, ...] = (),
     ) -> Step:
         return Step(
             id=f"{self.name}/{verb}",
@@ -235,7 +234,7 @@ class _Maker:
             action=action,
             subject=order,
             after=after,
-            regardless=regardless,
+            behind=behind,
             why=why,
         )
 

@@ -273,11 +273,13 @@ class Drain:
     seconds: float
 
     def progress(self, view: BalancerView, elapsed: float = 0.0) -> Progress:
-        """Done when the deadline is over, the members are gone, or the balancer tells that nothing is open."""
+        """Done when the deadline is over, the members are gone, or nothing is open on them.
+
+        Where the driver does not tell the members' own connections, the whole balancer's decide.
+        """
         balancer = view.named(self.unit)
-        held = {member.name for member in balancer.members} if balancer else set()
-        over = balancer is None or not held.intersection(self.ids) or elapsed >= self.seconds
-        if over or (balancer is not None and balancer.connections == 0):
+        held = [member for member in balancer.members if member.name in self.ids] if balancer else []
+        if balancer is None or not held or elapsed >= self.seconds or _open_on(balancer, held) == 0:
             return Progress(state="done", done=len(self.ids), wanted=len(self.ids))
         return Progress(state="waiting", done=0, wanted=len(self.ids), detail=f"{self.seconds - elapsed:.0f} s left")
 
@@ -314,6 +316,11 @@ LateOrder = SetMembers | JoinEnd
 
 def _done(done: bool) -> Progress:
     return Progress(state="done" if done else "waiting", done=int(done), wanted=1)
+
+
+def _open_on(balancer: Balancer, members: list[Member]) -> int | None:
+    own = [member.connections for member in members if member.connections is not None]
+    return sum(own) if len(own) == len(members) else balancer.connections
 
 
 def _balancer_progress(balancer: Balancer | None) -> Progress:

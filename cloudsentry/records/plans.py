@@ -16,8 +16,8 @@ class Step:
     """One order to one driver.
 
     ``id`` is the same for the same wish, so that plans compare byte for byte. ``after`` are the ids of
-    steps that must have *ended*; with ``regardless`` it also runs when some of them failed, as
-    weights do: what came up serves.
+    steps that must be *done* first; ``behind`` of steps that must have *ended*, done or not, as weights
+    wait for servers: what came up serves.
     """
 
     id: str
@@ -29,7 +29,7 @@ class Step:
     action: Action
     subject: Order
     after: tuple[str, ...] = ()
-    regardless: bool = False
+    behind: tuple[str, ...] = ()
     why: str
 
 

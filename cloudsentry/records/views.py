@@ -105,6 +105,8 @@ class Member:
     operating: str = ""
     subnet: str = ""
     backup: bool = False
+    connections: int | None = None
+    """Connections open on it now, or None where the driver cannot tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
