@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from cloudsentry.errors import Fault
 from cloudsentry.records.marks import PREFIX
+from cloudsentry.spec.check_scaling import check_scaling
 from cloudsentry.spec.event import USER_DATA_MAX, Pin
 from cloudsentry.spec.positions import Path, Tree
 from cloudsentry.spec.scalars import seconds
@@ -34,6 +35,7 @@ def check(tree: Tree) -> Iterator[Fault]:
         yield from _pool(tree, root, name, _mapping(pool))
     for name, balancer in _mapping(root.get("balancers")).items():
         yield from _balancer(tree, root, name, _mapping(balancer))
+    yield from check_scaling(tree)
 
 
 def _mapping(value: object) -> Mapped:

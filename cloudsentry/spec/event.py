@@ -6,64 +6,18 @@ is checked in `cloudsentry.spec.check`, so that all faults of a file come at onc
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import Field
 
-from cloudsentry.records.marks import NAME_MAX
-from cloudsentry.spec.scalars import DURATION, day, seconds
-
-NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
-NAME_WORDS = f"a name of lower case letters, digits and inner hyphens, at most {NAME_MAX} of them"
+from cloudsentry.spec.calendar import Calendar
+from cloudsentry.spec.parts import NAME_PATTERN as NAME_PATTERN
+from cloudsentry.spec.parts import NAME_WORDS as NAME_WORDS
+from cloudsentry.spec.parts import CloudName, Count, Name, Part, Seconds, Weight
+from cloudsentry.spec.scaling import Scaling
 
 USER_DATA_MAX = 49149
 """Bytes: Nova takes 65,535 characters of base64, which are 16,383 whole groups of three bytes."""
-
-Name = Annotated[
-    str, Field(pattern=NAME_PATTERN, max_length=NAME_MAX, json_schema_extra={"patternErrorMessage": NAME_WORDS})
-]
-"""Names of the event's own parts: lower case letters, digits and hyphens."""
-
-CloudName = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=255,
-        pattern=r"^[^\s/,]+$",
-        json_schema_extra={"patternErrorMessage": "a name without white space, slash or comma"},
-    ),
-]
-"""What a cloud calls something: no white space, no slash, no comma."""
-
-_MOST = 86400
-Seconds = Annotated[
-    float,
-    BeforeValidator(seconds),
-    Field(ge=0, le=_MOST),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "pattern": DURATION, "patternErrorMessage": "a duration such as 30s, 5m or 1h"},
-                {"type": "number", "minimum": 0, "maximum": _MOST},
-            ]
-        }
-    ),
-]
-"""A duration of at most a day, written ``30s``, ``5m``, ``1h`` or as a number of seconds."""
-
-Day = Annotated[dt.date, BeforeValidator(day)]
-"""A day, written 2010-08-07; a bare number is not taken for seconds since 1970."""
-
-Count = Annotated[int, Field(ge=0, le=1000)]
-Weight = Annotated[int, Field(ge=0, le=256)]
-"""Octavia's and HAProxy's range."""
-
-
-class Part(BaseModel):
-    """Frozen, and a key that nobody knows is a fault."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
 class Site(Part):
@@ -88,6 +42,10 @@ class Pin(Part):
     )
     count: Count = Field(description="Number of servers.")
     weight: Weight = Field(1, description="Weight of each of these servers behind a balancer.")
+    most: Count | None = Field(None, description="Scaling puts at most this many servers here; no bound where absent.")
+    share: Count | None = Field(
+        None, description="This pin's share when the pool is scaled; the count where absent, kept here once scaled."
+    )
 
     @property
     def place(self) -> tuple[str, str]:
@@ -170,14 +128,6 @@ class BalancerSpec(Part):
     members: list[MembersOf] = Field(min_length=1, description="Pools of the same site whose servers are members.")
 
 
-class Calendar(Part):
-    """When the crowd comes."""
-
-    timezone: str = Field("UTC", description="IANA time zone of the dates below.")
-    first: Day = Field(alias="from", description="First day.")
-    last: Day = Field(alias="until", description="Last day, included.")
-
-
 class Event(Part):
     """A flash crowd: when, how much, on which hypervisors of which clouds, weighted how."""
 
@@ -188,6 +138,9 @@ class Event(Part):
     pools: dict[Name, Pool] = Field(min_length=1, description="Servers that are alike, by a name of your own.")
     balancers: dict[Name, BalancerSpec] = Field(
         default_factory=dict, description="VIPs over the pools' servers, by a name of your own."
+    )
+    scaling: dict[Name, Scaling] = Field(
+        default_factory=dict, description="Pools that grow and shrink with the crowd, by the pool's name."
     )
 
     def cloud_of(self, site: str) -> str:
