@@ -1,4 +1,4 @@
-"""What a run looks like while it goes on: bars on a terminal, one line per ended step elsewhere. On stderr."""
+"""What a run looks like while it goes on: bars on a terminal, lines elsewhere. On stderr."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from cloudsentry.records.reports import Listener, Note
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+QUIET = 2.0
+"""Longest silence, in seconds, while something is waited for."""
+
 
 @contextmanager
 def told() -> Iterator[Listener]:
     """A listener for one run; what it drew is left standing when the run is over."""
     if not terminal():
-        yield line
+        yield Lines()
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -36,11 +39,35 @@ def told() -> Iterator[Listener]:
         yield Bars(progress)
 
 
-def line(note: Note) -> None:
-    """One line where a step has ended or is tried again; nothing in between."""
-    if note.kind in ("ended", "retry"):
-        kind = "again in a moment: " if note.kind == "retry" else ""
-        say(f"{note.elapsed:6.1f} s  {note.cloud} {note.unit}: {note.verb}: {kind}{note.detail}")
+class Lines:
+    """A line where a step has ended or is tried again; in between one every `QUIET` seconds, so that nobody wonders."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: dict[str, Note] = {}
+        self._last = 0.0
+
+    def __call__(self, note: Note) -> None:
+        """Say what the note says, or what is waited for."""
+        with self._lock:
+            if note.kind == "ended":
+                self._waiting.pop(note.step, None)
+            else:
+                self._waiting[note.step] = note
+            if note.kind in ("ended", "retry"):
+                again = "again in a moment: " if note.kind == "retry" else ""
+                self._say(note, f"{note.cloud} {note.unit}: {note.verb}: {again}{note.detail}")
+            elif note.elapsed - self._last >= QUIET:
+                self._say(note, f"waiting for {', '.join(_far(one) for one in self._waiting.values())}")
+
+    def _say(self, note: Note, text: str) -> None:
+        self._last = note.elapsed
+        say(f"{note.elapsed:6.1f} s  {text}")
+
+
+def _far(note: Note) -> str:
+    counts = f" {note.done}/{note.wanted}" if note.wanted else ""
+    return f"{note.unit} {note.verb}{counts}"
 
 
 class Bars:

@@ -18,7 +18,7 @@ def what(step: Step) -> str:
     """What a step would make, change or remove, in a few words."""
     match step.subject:
         case orders.CreateServers() as subject:
-            return f"{count(subject.count, 'server')} {subject.name}{_place(subject)}"
+            return f"{count(subject.count, 'server')}{_place(subject)}"
         case orders.CreateServerGroup() as subject:
             return f"server group {subject.name} ({subject.policy})"
         case orders.AwaitServers() | orders.DeleteServers() | orders.StartServers() as subject:
@@ -50,14 +50,13 @@ def _place(subject: orders.CreateServers) -> str:
 
 
 def _members(subject: orders.SetMembers) -> str:
-    shares = [
-        f"{share.count} of {share.unit} × weight {share.weight}, port {share.port}"
-        for share in subject.shares
-        if share.count
-    ]
+    kinds: Counter[tuple[int, int]] = Counter()
+    for share in subject.shares:
+        kinds[share.port, share.weight] += share.count
+    shares = [f"{number} × weight {weight} on port {port}" for (port, weight), number in kinds.items() if number]
     if subject.drained:
         shares.append(f"{len(subject.drained)} draining")
-    return f"members: {'; '.join(shares) or 'none'}"
+    return f"members: {', '.join(shares) or 'none'}"
 
 
 def plan_summary(plan: Plan) -> str:
@@ -85,7 +84,8 @@ def report_lines(report: Report, again: str) -> tuple[str, ...]:
     if report.outcome == "done":
         return ()
     troubles = tuple(step_line(step) for step in report.steps if step.outcome == "failed")
-    left = tuple(f"left: {line}" for line in report.left)
+    # An apply's left things are its steps, told above; after a destroy they are what the clouds still list.
+    left = tuple(f"left: {line}" for line in report.left) if report.goal == "destroy" else ()
     how = "stopped; nothing is lost" if report.outcome == "stopped" else "not done; what is made stays"
     return (*troubles, *left, f"{how}: run `{again}` again to go on")
 

@@ -82,7 +82,6 @@ def test_a_failed_apply_says_which_step_what_is_left_and_how_to_go_on(hall, repo
     assert main(["event", "apply", "cup.yaml"]) == 1
     err = capsys.readouterr().err
     assert "failed: private nara-hv1: create: no room on hv1" in err
-    assert "left: create:nara-hv1: no room" in err
     assert "run `cloudsentry event apply cup.yaml` again" in err
 
 
@@ -195,3 +194,13 @@ def test_destroy_asks_on_a_terminal_for_the_name(
     assert main(["event", "destroy", "cup"]) == code
     assert [verb for verb, _ in hall.asked] == verbs
     assert "remove private nara-hv1: 1 server: id-1" in capsys.readouterr().err
+
+
+def test_a_long_wait_is_told_every_two_seconds_and_not_more_often(hall, report: Report, capsys) -> None:
+    waits = tuple(replace(ENDED, kind="progress", done=1, wanted=2, elapsed=second / 2) for second in range(1, 11))
+    hall.answers, hall.notes = {"apply": report}, waits
+    assert main(["event", "apply", "cup.yaml"]) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "   2.0 s  waiting for nara-hv1 create 1/2",
+        "   4.0 s  waiting for nara-hv1 create 1/2",
+    ]
