@@ -1,0 +1,351 @@
+"""A balancer host: where a balancer's own daemon runs, and how to reach it.
+
+``local``                        this machine
+``netns:NAME``                   a network namespace of this machine
+``ssh://user@host[:port]``       another machine, which needs a shell, coreutils and python3
+
+Files and processes are reached by argument vectors, never by text that a shell would read twice.
+"""
+
+from __future__ import annotations
+
+import abc
+import base64
+import ctypes
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from cloudsentry.errors import Ambiguous, Denied, DriverError, NotSupported, Unreachable
+
+ANSWER = 20.0
+"""Seconds that a command or a daemon on a host may take to answer."""
+
+PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin"
+"""Daemons live in sbin, which ordinary accounts do not search."""
+
+_PLACE = re.compile(r"(local)|netns:([\w.-]{1,64})|ssh://(?:([\w.-]+)@)?(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::(\d{1,5}))?")
+
+# Carries a Unix socket over a command's input and output; runs on the host, so it is the oldest Python's.
+_RELAY = """import socket,sys
+s=socket.socket(socket.AF_UNIX)
+s.settimeout(20)
+s.connect(sys.argv[1])
+s.sendall(sys.stdin.buffer.read())
+while True:
+    d=s.recv(65536)
+    if not d: break
+    sys.stdout.buffer.write(d)
+"""
+
+_WRITE = 'umask 077; mkdir -p "$(dirname "$1")" && cat >"$1.draft" && mv -f "$1.draft" "$1"'
+# Ends when the process has, as a daemon's own `stop` would. One that nobody has reaped yet has an empty command line.
+_STOP = """kill -TERM "$1"; i=0
+while [ $i -lt 60 ] && [ -n "$(tr -d '\\0' <"/proc/$1/cmdline")" ]; do sleep 0.05; i=$((i+1)); done 2>/dev/null
+"""
+_EACH = 'for f in "$1"/*/"$2"; do if [ -f "$f" ]; then printf "%s %s\\n" "$f" "$(base64 -w0 "$f")"; fi; done'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """How a command ended; ``out`` and ``err`` are what it wrote."""
+
+    code: int
+    out: bytes = b""
+    err: str = ""
+
+
+class Stream(Protocol):
+    """What a TCP connection on a host can do: a socket's or an SSH channel's common part."""
+
+    def sendall(self, data: bytes, /) -> Any:
+        """Send all of it."""
+
+    def makefile(self, mode: Any = ..., buffering: Any = ...) -> Any:
+        """A file to read from."""
+
+    def close(self) -> None:
+        """Hang up."""
+
+
+def state_folder() -> str:
+    """Where balancers on a host keep their state: $CLOUDSENTRY_BALANCER_DIR, or below /var/lib."""
+    return os.environ.get("CLOUDSENTRY_BALANCER_DIR") or "/var/lib/cloudsentry/balancers"
+
+
+def host_of(place: str) -> Host:
+    """The host that a place names. Raises `NotSupported` where it names none; connects to nothing."""
+    found = _PLACE.fullmatch(place)
+    if found is None:
+        raise NotSupported(f"{place!r} is no balancer host: local, netns:NAME or ssh://user@host[:port]")
+    local, netns, user, name, port = found.groups()
+    if local:
+        return LocalHost(place)
+    if netns:
+        return LocalHost(place, netns=netns)
+    return SshHost(place, user=user or "", name=name.strip("[]"), port=int(port or 0))
+
+
+class Host(abc.ABC):
+    """One balancer host. Every method raises a `DriverError` where the host does not do it."""
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+
+    @abc.abstractmethod
+    def run(self, argv: list[str], data: bytes = b"") -> Done:
+        """Run a program to its end with ``data`` on its input; a program that is missing ends with code 127."""
+
+    @abc.abstractmethod
+    def ask(self, path: str, data: bytes) -> bytes:
+        """What a Unix socket answers to ``data`` until it hangs up."""
+
+    @abc.abstractmethod
+    def connect(self, address: str, port: int) -> Stream:
+        """A TCP connection as seen from the host."""
+
+    def read(self, path: str) -> bytes | None:
+        """A file's content; None where there is none."""
+        done = self.run(["cat", "--", path])
+        return done.out if done.code == 0 else None
+
+    def write(self, path: str, data: bytes) -> None:
+        """The file holds ``data``, readable by the account alone; whoever reads meanwhile gets the old or the new."""
+        self._sure(self.run(["sh", "-c", _WRITE, "sh", path], data), path)
+
+    def each(self, folder: str, name: str) -> dict[str, bytes]:
+        """Every file ``folder/*/name`` that is there, by path."""
+        lines = self._sure(self.run(["sh", "-c", _EACH, "sh", folder, name]), folder).out.decode().splitlines()
+        pairs = (line.rsplit(" ", 1) for line in lines)
+        return {path: base64.b64decode(content) for path, content in pairs}
+
+    def remove(self, *paths: str) -> None:
+        """Files and folders are gone, with all that is in them."""
+        self._sure(self.run(["rm", "-rf", "--", *paths]), paths[0])
+
+    def prune(self, folder: str) -> None:
+        """The folder is gone if nothing is in it."""
+        self.run(["rmdir", "--ignore-fail-on-non-empty", "--", folder])
+
+    def alive(self, pid: int, word: str) -> bool:
+        """Whether process ``pid`` runs with ``word`` as one of its arguments; a number alone proves nothing."""
+        found = self.read(f"/proc/{pid}/cmdline") if pid > 1 else None
+        return word.encode() in (found or b"").split(b"\0")
+
+    def stop(self, pid: int, word: str) -> None:
+        """The process of `alive` is gone: asked to go, and killed where it does not within 3 s."""
+        if not self.alive(pid, word):
+            return
+        self.run(["sh", "-c", _STOP, "sh", str(pid)])
+        if self.alive(pid, word):
+            self.run(["kill", "-KILL", str(pid)])
+
+    def _sure(self, done: Done, what: str) -> Done:
+        if done.code:
+            raise DriverError(f"{what}: {done.err.strip() or f'exit code {done.code}'}", cloud=self.place)
+        return done
+
+
+class LocalHost(Host):
+    """This machine, or one of its network namespaces: files and Unix sockets are the same, addresses are not."""
+
+    def __init__(self, place: str, *, netns: str = "") -> None:
+        super().__init__(place)
+        self._netns = netns
+
+    def run(self, argv: list[str], data: bytes = b"") -> Done:
+        """As promised; in the namespace where there is one."""
+        inside = ["ip", "netns", "exec", self._netns, *argv] if self._netns else argv
+        program = shutil.which(argv[0], path=PATH)
+        if program is None:
+            return Done(code=127, err=f"{argv[0]} is not installed")
+        try:
+            ended = subprocess.run(
+                inside,
+                input=data,
+                capture_output=True,
+                timeout=ANSWER,
+                check=False,
+                env={"PATH": PATH, "LANG": "C.UTF-8"},
+            )
+        except subprocess.TimeoutExpired as error:
+            raise Ambiguous(f"{argv[0]} did not end in {ANSWER:.0f} s", cloud=self.place) from error
+        except OSError as error:
+            raise DriverError(f"{argv[0]}: {error.strerror}", cloud=self.place) from error
+        return Done(code=ended.returncode, out=ended.stdout, err=ended.stderr.decode(errors="replace"))
+
+    def ask(self, path: str, data: bytes) -> bytes:
+        """As promised."""
+        with socket.socket(socket.AF_UNIX) as stream:
+            stream.settimeout(ANSWER)
+            try:
+                stream.connect(path)
+            except OSError as error:
+                raise Unreachable(f"nobody answers on {path}", cloud=self.place) from error
+            try:
+                stream.sendall(data)
+                return b"".join(iter(lambda: stream.recv(65536), b""))
+            except OSError as error:
+                raise Ambiguous(f"no answer on {path}", cloud=self.place) from error
+
+    def connect(self, address: str, port: int) -> Stream:
+        """As promised."""
+        try:
+            with _inside(self._netns):
+                return socket.create_connection((address, port), timeout=ANSWER)
+        except OSError as error:
+            raise Unreachable(f"nobody answers on {address} port {port}", cloud=self.place) from error
+
+    def read(self, path: str) -> bytes | None:
+        """As promised."""
+        try:
+            return Path(path).read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        except OSError as error:
+            raise Denied(f"{path}: {error.strerror}", cloud=self.place) from error
+
+    def write(self, path: str, data: bytes) -> None:
+        """As promised, also when the machine stops in the middle of it."""
+        folder = os.path.dirname(path)
+        try:
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            number, draft = tempfile.mkstemp(dir=folder, prefix=".draft-")
+            with os.fdopen(number, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(draft, path)
+        except OSError as error:
+            raise Denied(f"{path}: {error.strerror}", cloud=self.place) from error
+
+    def each(self, folder: str, name: str) -> dict[str, bytes]:
+        """As promised."""
+        found = {str(path): self.read(str(path)) for path in sorted(Path(folder).glob(f"*/{name}"))}
+        return {path: content for path, content in found.items() if content is not None}
+
+
+class SshHost(Host):
+    """Another machine, by the keys and the known hosts of the account that runs this; one connection is kept."""
+
+    def __init__(self, place: str, *, user: str, name: str, port: int) -> None:
+        super().__init__(place)
+        self._user, self._name, self._port = user, name, port
+        self._lock = threading.Lock()
+        self._client: Any = None
+
+    def run(self, argv: list[str], data: bytes = b"") -> Done:
+        """As promised."""
+        with self._answers(argv[0]):
+            channel = self._transport().open_session(timeout=ANSWER)
+            channel.settimeout(ANSWER)
+            channel.exec_command(f"PATH={PATH} {shlex.join(argv)}")
+            channel.sendall(data)
+            channel.shutdown_write()
+            out = b"".join(iter(lambda: channel.recv(65536), b""))
+            err = b"".join(iter(lambda: channel.recv_stderr(65536), b""))
+            return Done(code=channel.recv_exit_status(), out=out, err=err.decode(errors="replace"))
+
+    def ask(self, path: str, data: bytes) -> bytes:
+        """As promised."""
+        done = self.run(["python3", "-c", _RELAY, path], data)
+        if done.code == 127:
+            raise NotSupported("python3 is not installed on the balancer host", cloud=self.place)
+        if done.code:
+            raise Unreachable(f"nobody answers on {path}", cloud=self.place)
+        return done.out
+
+    def connect(self, address: str, port: int) -> Stream:
+        """As promised: a channel that the host's SSH daemon connects."""
+        with self._answers(f"{address} port {port}"):
+            transport, here = self._transport(), ("127.0.0.1", 0)
+            channel: Stream = transport.open_channel("direct-tcpip", (address, port), here, timeout=ANSWER)
+            return channel
+
+    @contextmanager
+    def _answers(self, what: str) -> Iterator[None]:
+        """Whatever SSH raises, in the project's words."""
+        paramiko = _paramiko()
+        try:
+            yield
+        except (paramiko.AuthenticationException, paramiko.BadHostKeyException) as error:
+            raise Denied(f"SSH: {error}", cloud=self.place) from error
+        except paramiko.ChannelException as error:
+            raise Unreachable(f"{what}: the host refused the channel", cloud=self.place) from error
+        except TimeoutError as error:
+            raise Ambiguous(f"{what} did not answer in {ANSWER:.0f} s", cloud=self.place) from error
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            raise Unreachable(f"SSH: {error or type(error).__name__}", cloud=self.place) from error
+
+    def _transport(self) -> Any:
+        with self._lock:
+            transport = self._client.get_transport() if self._client else None
+            if transport is None or not transport.is_active():
+                self._client = self._open()
+                transport = self._client.get_transport()
+            return transport
+
+    def _open(self) -> Any:
+        paramiko = _paramiko()
+        told = _ssh_config(self._name)
+        client = paramiko.SSHClient()
+        client.load_system_host_keys()
+        client.set_missing_host_key_policy(paramiko.RejectPolicy())
+        client.connect(
+            told.get("hostname", self._name),
+            port=self._port or int(told.get("port", 22)),
+            username=self._user or told.get("user"),
+            key_filename=told.get("identityfile"),
+            timeout=ANSWER,
+            banner_timeout=ANSWER,
+            auth_timeout=ANSWER,
+        )
+        return client
+
+
+def _paramiko() -> Any:
+    try:
+        import paramiko
+    except ImportError as error:
+        raise NotSupported("a balancer host by ssh needs paramiko: install cloudsentry[ssh]") from error
+    return paramiko
+
+
+def _ssh_config(name: str) -> dict[str, Any]:
+    """What the account's SSH configuration says of a host: name, port, user and identity files."""
+    config = _paramiko().SSHConfig()
+    with suppress(OSError), open(os.path.expanduser("~/.ssh/config"), encoding="utf-8") as stream:
+        config.parse(stream)
+    return dict(config.lookup(name))
+
+
+@contextmanager
+def _inside(netns: str) -> Iterator[None]:
+    """Sockets made by this thread in the block belong to a network namespace, and stay in it."""
+    if not netns:
+        yield
+        return
+    with open("/proc/thread-self/ns/net", "rb") as own, open(f"/run/netns/{netns}", "rb") as other:
+        _enter(other.fileno())
+        try:
+            yield
+        finally:
+            _enter(own.fileno())
+
+
+def _enter(descriptor: int) -> None:
+    # os.setns is Python 3.12's.
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(descriptor, 0):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
