@@ -241,7 +241,7 @@ def open_cloud(name: str) -> Cloud:
     try:
         config = OpenStackConfig()
         names = sorted(config.get_cloud_names())
-    except (sdk.SDKException, OSError, ValueError) as failure:
+    except (sdk.SDKException, OSError, ValueError, TypeError, AttributeError) as failure:  # it trusts the file's shape
         raise UserError(f"clouds.yaml cannot be read: {failure}") from failure
     if name not in names:
         raise UserError(_unknown(name, names, config.config_filename))

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from cloudsentry.records.orders import DeleteBalancer, DeleteServerGroups, DeleteServers
-from tests.contract import places
+
+from . import places
 
 PLACES = {
     "cloudsentry.pool": {"fake": places.fake_pool, "nova": places.lab},

@@ -47,7 +47,9 @@ class Place:
         return Mark(event=self.event, unit=unit, op=uuid.uuid4().hex[:12])
 
     def servers(self, unit: str = "front", count: int = 1, **pin: str) -> CreateServers:
-        template = Template(image="tiny", flavor="m1.tiny", networks=("front",), user_data="#!/bin/sh\nsecret=hunter2\n")
+        template = Template(
+            image="tiny", flavor="m1.tiny", networks=("front",), user_data="#!/bin/sh\nsecret=hunter2\n"
+        )
         name = f"{self.event}-{unit}"
         return CreateServers(unit=unit, name=name, count=count, template=template, mark=self.mark(unit), **pin)
 
@@ -65,7 +67,9 @@ class Place:
             progress = order.progress(self.view(groups=True) if isinstance(self.driver, PoolDriver) else self.view())
             if progress.state != "waiting":
                 return progress
-            assert self.kind == "fake" or time.monotonic() - started < SECONDS, f"{order} after {look} looks: {progress}"
+            assert self.kind == "fake" or time.monotonic() - started < SECONDS, (
+                f"{order} after {look} looks: {progress}"
+            )
             if self.kind == "lab":
                 pause.wait(0.5)
         raise AssertionError(f"{order} waits still after {LOOKS} looks")
@@ -97,4 +101,6 @@ def lab(driver: type[Any]) -> Place:
             opened[name] = open_cloud(name)
         return opened[name]
 
-    return Place("lab", "private", lambda: driver("private", connect=connect), lambda: connect("private").calls().writes)
+    return Place(
+        "lab", "private", lambda: driver("private", connect=connect), lambda: connect("private").calls().writes
+    )

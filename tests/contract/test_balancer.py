@@ -12,8 +12,9 @@ from cloudsentry.drivers.balancer.base import BalancerDriver
 from cloudsentry.errors import Busy, Conflict
 from cloudsentry.records.orders import DeleteBalancer, Drain, Monitor, SetMembers
 from cloudsentry.records.views import Member
-from tests.contract.conftest import PLACES, classes, drivers, same_signature
-from tests.contract.places import Place
+
+from .conftest import PLACES, classes, drivers, same_signature
+from .places import Place
 
 FAMILY = "cloudsentry.balancer"
 everywhere = pytest.mark.parametrize("place", drivers(FAMILY), indirect=True)

@@ -10,8 +10,9 @@ import pytest
 from cloudsentry.drivers.pool.base import PoolDriver
 from cloudsentry.errors import DriverError, NotSupported
 from cloudsentry.records.orders import CreateServerGroup, DeleteServerGroups, DeleteServers, StartServers
-from tests.contract.conftest import PLACES, classes, drivers, same_signature
-from tests.contract.places import Place
+
+from .conftest import PLACES, classes, drivers, same_signature
+from .places import Place
 
 FAMILY = "cloudsentry.pool"
 everywhere = pytest.mark.parametrize("place", drivers(FAMILY), indirect=True)

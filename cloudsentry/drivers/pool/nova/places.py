@@ -17,7 +17,10 @@ from cloudsentry.errors import Denied, NotSupported
 from cloudsentry.records.views import Hypervisor
 
 PLACEMENT = "1.36"
-"""Placement's microversion of 2020: summaries with traits (1.17), providers by trait (1.18)."""
+"""Placement's newest microversion of 2020: summaries with traits (1.17), providers by trait (1.18)."""
+
+HYPERVISORS = "2.87"
+"""From 2.88 on Nova asks every compute host for its uptime when it lists them."""
 
 ROOM = {"VCPU": "free_vcpus", "MEMORY_MB": "free_ram", "DISK_GB": "free_disk"}
 
@@ -40,7 +43,7 @@ def observe(cloud: Cloud, scope: PoolScope) -> Places:
     try:
         services = cloud.get("compute", "/os-services", params={"binary": "nova-compute"}, microversion=version)
         aggregates = cloud.get("compute", "/os-aggregates", microversion=version)["aggregates"]
-        nodes = cloud.listed("compute", "/os-hypervisors/detail", "hypervisors", microversion=version)
+        nodes = cloud.listed("compute", "/os-hypervisors/detail", "hypervisors", microversion=HYPERVISORS)
     except Denied:
         return Places(allowed=False)
     by_host = {service["host"]: service for service in services["services"]}
