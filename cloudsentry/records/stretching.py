@@ -1,0 +1,131 @@
+"""A stretched network: two ends, each on its own cloud, that never see each other.
+
+An end is opened from what the event says of its own side, makes an offer (what the far end
+must know of it), and is joined to the far end's offer. Secrets travel as a reference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, ClassVar
+
+from cloudsentry.records.marks import Mark
+from cloudsentry.records.progress import Progress
+
+if TYPE_CHECKING:
+    from cloudsentry.records.views import Snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What the far end must know. Sorted pairs of plain text; a secret only as ``…_ref``."""
+
+    facts: tuple[tuple[str, str], ...] = ()
+
+    def get(self, key: str, default: str = "") -> str:
+        """One fact."""
+        return dict(self.facts).get(key, default)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """One end as it stands. ``joined`` is the offer that it is joined to, or None.
+
+    ``state``: ``ACTIVE``, ``BUILD``, ``DOWN`` or ``ERROR``. ``objects`` are (kind, id) of everything marked, in
+    the order in which they may be deleted.
+    """
+
+    mark: Mark
+    state: str
+    offer: Offer | None = None
+    joined: Offer | None = None
+    objects: tuple[tuple[str, str], ...] = ()
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StretchView:
+    """The ends of one driver on one cloud, for one event."""
+
+    family: ClassVar[str] = "stretch"
+    driver: str
+    cloud: str
+    ends: tuple[End, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    def named(self, unit: str) -> End | None:
+        """The end of a unit, or None."""
+        return next((end for end in self.ends if end.mark.unit == unit), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenEnd:
+    """Make what one end needs on its own side, as far as it is not there. ``options`` are the driver's own."""
+
+    unit: str
+    options: tuple[tuple[str, str], ...] = field(default=())
+    mark: Mark
+
+    def progress(self, view: StretchView, elapsed: float = 0.0) -> Progress:
+        """Done when the end makes its offer."""
+        end = view.named(self.unit)
+        if end is not None and end.state == "ERROR":
+            return Progress(state="failed", wanted=1, detail=end.detail or "the end is in ERROR")
+        done = end is not None and end.offer is not None
+        return Progress(state="done" if done else "waiting", done=int(done), wanted=1)
+
+    def seen(self, view: StretchView) -> bool:
+        """Whether the end is there with its offer."""
+        return self.progress(view).state == "done"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JoinEnd:
+    """Join an end to the far end's offer. ``offer`` is empty in a plan, and read off the far end's view in a run."""
+
+    unit: str
+    far_cloud: str
+    far_driver: str
+    options: tuple[tuple[str, str], ...] = ()
+    mark: Mark
+    offer: Offer | None = None
+
+    def resolved(self, snapshot: Snapshot) -> JoinEnd:
+        """The same order with the far end's offer of now."""
+        far = snapshot.stretch(self.far_cloud, self.far_driver).named(self.unit)
+        return replace(self, offer=far.offer if far else None)
+
+    def progress(self, view: StretchView, elapsed: float = 0.0) -> Progress:
+        """Done when the end is joined to exactly this offer."""
+        if self.offer is None:
+            return Progress(state="failed", wanted=1, detail="the far end makes no offer")
+        end = view.named(self.unit)
+        if end is not None and end.state == "ERROR":
+            return Progress(state="failed", wanted=1, detail=end.detail or "the end is in ERROR")
+        done = end is not None and end.joined == self.offer
+        return Progress(state="done" if done else "waiting", done=int(done), wanted=1)
+
+    def seen(self, view: StretchView) -> bool:
+        """Whether it is joined so already."""
+        return self.progress(view).state == "done"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseEnd:
+    """Delete everything of one end by exact id, in the order in which it may go."""
+
+    unit: str
+    objects: tuple[tuple[str, str], ...]
+
+    def progress(self, view: StretchView, elapsed: float = 0.0) -> Progress:
+        """Done when none of the objects is listed any more."""
+        left = [item for end in view.ends for item in end.objects if item in self.objects]
+        gone = len(self.objects) - len(left)
+        return Progress(state="waiting" if left else "done", done=gone, wanted=len(self.objects))
+
+    def seen(self, view: StretchView) -> bool:
+        """Whether all of them are gone."""
+        return self.progress(view).state == "done"
+
+
+StretchOrder = OpenEnd | JoinEnd | CloseEnd
