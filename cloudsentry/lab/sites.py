@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from cloudsentry.lab import processes, wan
+from cloudsentry.lab import processes, programs, wan
 from cloudsentry.lab.inside import quotas, wires
 from cloudsentry.lab.layout import Cloud, Layout
 
@@ -47,6 +47,7 @@ def begin(lab: Layout) -> None:
     wires.enter(str(lab.root))
     for cloud in lab.clouds:
         wires.open_site(cloud.name)
+    programs.compiled(lab, programs.WEB)
     wan.start(lab)
     for cloud in lab.clouds:
         _route(cloud, [other for other in lab.clouds if other is not cloud])

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import shutil
 import subprocess
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from cloudsentry.errors import UserError
-from cloudsentry.lab import packages, processes, waiting
+from cloudsentry.lab import processes, programs, waiting
 from cloudsentry.lab.inside import link, wires
 from cloudsentry.lab.layout import Layout
 
-SOURCE = Path(__file__).parent / "inside" / "wan.c"
 DEVICE = "wan0"
 # What the relay keeps of a delay in microseconds and of a rate in kbit/s fits a C long long; people need far less.
 MOST = {"rtt_ms": 60_000.0, "rate_mbit": 100_000.0, "loss_percent": 100.0}
@@ -77,14 +73,14 @@ def change(lab: Layout, *, rtt_ms: float | None, rate_mbit: float | None, loss_p
 
 def relay(lab: Layout) -> processes.Process | None:
     """The living relay."""
-    return processes.known(_pid(lab), str(_program(lab)))
+    return processes.known(_pid(lab), str(programs.path(lab, programs.WAN)))
 
 
 def start(lab: Layout) -> None:
     """The relay runs and its device is at both sites. The sites' namespaces must exist."""
     if relay(lab) is not None:
         return
-    program = compiled(lab)
+    program = programs.compiled(lab, programs.WAN)
     # Bridges of an earlier run are gone; the segments come back with their networks.
     link.change({"segments": {}})
     counters = Path(link.path("wan.conf.counters"))
@@ -108,26 +104,6 @@ def stop(lab: Layout) -> None:
     if found := relay(lab):
         processes.end([found], grace_s=2)
     _pid(lab).unlink(missing_ok=True)
-
-
-def compiled(lab: Layout) -> Path:
-    """The relay's program, compiled again whenever its source changed. UserError where there is no compiler."""
-    program = _program(lab)
-    if program.exists():
-        return program
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        raise UserError("the WAN of the lab needs a C compiler; as root: apt-get install gcc libc6-dev")
-    program.parent.mkdir(parents=True, exist_ok=True)
-    part = program.with_suffix(f".{os.getpid()}")
-    command = [compiler, "-O2", "-o", str(part), str(SOURCE)]
-    packages.logged(command, lab.root / "log" / "wan.log", os.environ)
-    part.replace(program)
-    return program
-
-
-def _program(lab: Layout) -> Path:
-    return lab.root / "bin" / f"wan-{hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:12]}"
 
 
 def _pid(lab: Layout) -> Path:

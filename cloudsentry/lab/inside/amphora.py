@@ -59,7 +59,7 @@ def configuration(balancer, amphora, listeners):
         tls_certs={},
         haproxy_versions=VERSION,
         amp_details={},
-        socket_path=f"{folder(balancer)}/sock",
+        socket_path=f"{folder(balancer.id)}/sock",
     )
     lines = [line for line in text.splitlines() if line.strip() and not line.strip().startswith(MACHINE)]
     lines = [re.sub(r"^(\s*(?:maxconn|fullconn)) \d+", rf"\1 {MAXCONN}", line) for line in lines]

@@ -17,8 +17,7 @@ import signal
 import subprocess
 
 if __package__:
-    from . import quotas
-    from . import wires
+    from . import quotas, wires
 else:  # in the lab, where this folder is on PYTHONPATH
     import quotas  # type: ignore[import-not-found,no-redef]
     import wires  # type: ignore[import-not-found,no-redef]
@@ -100,7 +99,7 @@ class Guest:
                 file.write(content)
         program = _script(user_data)
         if program is None:
-            program = f"#!/bin/sh\nexec {shutil.which('busybox')} httpd -f -p 80 -h \"$WWW\"\n".encode()
+            program = f'#!/bin/sh\nexec {wires.lab()}/bin/web "$WWW" 80\n'.encode()
             if user_data:
                 with open(f"{self.folder}/console", "a", encoding="utf-8") as console:
                     console.write(CLOUD_CONFIG)
