@@ -12,7 +12,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from cloudsentry.drivers.balancer.base import BalancerDriver
+from cloudsentry.drivers.policy.base import PolicyDriver
 from cloudsentry.drivers.pool.base import PoolDriver
+from cloudsentry.drivers.signal.base import SignalDriver
 from cloudsentry.drivers.stretch.base import StretchDriver
 from cloudsentry.errors import SentryError, UserError
 
@@ -26,6 +28,8 @@ BASES: dict[str, type[Any]] = {
     "cloudsentry.pool": PoolDriver,
     "cloudsentry.balancer": BalancerDriver,
     "cloudsentry.stretch": StretchDriver,
+    "cloudsentry.policy": PolicyDriver,
+    "cloudsentry.signal": SignalDriver,
 }
 """The families: entry point namespace → what its members subclass."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration: a database at this one is used without loading alembic."""
 
 
@@ -84,4 +84,35 @@ steps = sa.Table(
     sa.Column("started", Utc),
     sa.Column("called", Utc),
     sa.Column("ended", Utc),
+)
+
+decisions = sa.Table(
+    "decisions",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("event", sa.String(64), nullable=False, index=True),
+    sa.Column("pool", sa.String(64), nullable=False),
+    sa.Column("source", sa.String(64), nullable=False),
+    sa.Column("policy", sa.String(64), nullable=False),
+    sa.Column("rule", sa.String(16), nullable=False),
+    sa.Column("current", sa.Integer, nullable=False),
+    sa.Column("wanted", sa.Integer, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("at", Utc, nullable=False),
+    sa.Column("until", Utc, nullable=False),
+    sa.Column("times", sa.Integer, nullable=False),
+    sa.Column("run", sa.Integer),
+    sa.Column("error", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("source", sa.String(32), primary_key=True),
+    sa.Column("digest", sa.String(64), primary_key=True),
+    sa.Column("received", Utc, nullable=False),
+    sa.Column("times", sa.Integer, nullable=False),
+    sa.Column("decision", sa.Integer),
 )

@@ -1,0 +1,19 @@
+"""The contract of a policy: one method, pure."""
+
+from __future__ import annotations
+
+import abc
+
+from cloudsentry.records.scaling import Decision, Inputs
+
+
+class PolicyDriver(abc.ABC):
+    """Constructed without arguments; keeps no state."""
+
+    @abc.abstractmethod
+    def decide(self, inputs: Inputs) -> Decision:
+        """How many servers there should be, and why.
+
+        Looks at nothing but ``inputs``: the same inputs give the same decision. Never below what the timetable
+        needs, never outside the bounds, and never fewer servers because a signal is missing.
+        """

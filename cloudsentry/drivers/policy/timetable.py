@@ -1,0 +1,50 @@
+"""What the timetable asks for, and when its windows are."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+from cloudsentry.records.scaling import Demand, Inputs
+
+
+def peak(demands: Sequence[Demand], first: dt.datetime, last: dt.datetime) -> float:
+    """The most requests per second at once from ``first`` to ``last``; crowds of matches that overlap add up.
+
+    Exact: the sum is a straight line between the demands' bends, so its highest point is at one of them or an end.
+    """
+    moments = {first, last, *(bend for demand in demands for bend in demand.bends if first < bend < last)}
+    return max(sum(demand.at(moment) for demand in demands) for moment in moments)
+
+
+def servers_for(capacities: Sequence[float], load: float) -> int:
+    """The fewest servers that answer ``load``; as many as there can be where even they do not."""
+    enough = (servers for servers, answers in enumerate(capacities) if answers >= load * (1 - 1e-9))
+    return next(enough, len(capacities) - 1)
+
+
+def notice(inputs: Inputs) -> dt.timedelta:
+    """How far before the crowd a decision must fall: boots, and the time by which the servers are ready before it."""
+    return dt.timedelta(seconds=inputs.ahead + inputs.boot)
+
+
+def needed(inputs: Inputs, further: float = 0.0) -> float:
+    """Requests per second for which servers must be ordered now; ``further`` looks as many seconds beyond that."""
+    return peak(inputs.demands, inputs.now, inputs.now + notice(inputs) + dt.timedelta(seconds=further))
+
+
+def open_windows(inputs: Inputs) -> tuple[Demand, ...]:
+    """The matches whose windows are open: from the moment their first servers must be ordered to the last client."""
+    return tuple(demand for demand in inputs.demands if demand.begins - notice(inputs) <= inputs.now <= demand.ends)
+
+
+def reasons(inputs: Inputs, demand: float) -> tuple[str, ...]:
+    """What the timetable says, in sentences."""
+    windows = open_windows(inputs)
+    if not windows:
+        return ("no match is near",)
+    told = [f"{window.name}: {window.peak:g} requests/s from {window.start:%Y-%m-%d %H:%M} UTC" for window in windows]
+    told.append(f"servers ordered now must carry {demand:g} requests/s")
+    if demand > inputs.capacities[-1] * (1 + 1e-9):
+        told.append(f"even {len(inputs.capacities) - 1} servers answer {inputs.capacities[-1]:g} only")
+    return tuple(told)
