@@ -1,4 +1,5 @@
-"""The doors of the lab's data plane: `cloudsentry lab exec | load | wan show | wan set | fault add | fault list | fault clear`.
+"""The doors of the lab's data plane: `cloudsentry lab exec | load | wan show | wan set | fault add | fault list |
+fault clear`.
 
 Imports of the lab's parts wait until a command runs, for every `cloudsentry` call imports this module.
 """
@@ -11,7 +12,9 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from cloudsentry.osc.base import Command, Lister, ShowOne, say
+from cliff.command import Command
+from cliff.lister import Lister
+from cliff.show import ShowOne
 
 if TYPE_CHECKING:
     from cloudsentry.lab.faults import Fault
@@ -31,7 +34,9 @@ class LabExec(Command):
     def get_parser(self, prog_name: str) -> ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument("where", metavar="SERVER|SITE", help="name or id, CLOUD/NAME where a name is not enough")
-        parser.add_argument("command", metavar="-- COMMAND", nargs=argparse.REMAINDER, help="its exit code is this one's")
+        parser.add_argument(
+            "command", metavar="-- COMMAND", nargs=argparse.REMAINDER, help="its exit code is this one's"
+        )
         return parser
 
     def take_action(self, parsed_args: Namespace) -> int:
@@ -57,11 +62,17 @@ class LabLoad(Lister):
 
     def get_parser(self, prog_name: str) -> ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("vip", metavar="VIP", help="address, or a load balancer's name or id, or CLOUD/one of these")
+        parser.add_argument(
+            "vip", metavar="VIP", help="address, or a load balancer's name or id, or CLOUD/one of these"
+        )
         parser.add_argument("--cloud", help="at which site the crowd is")
         parser.add_argument("--port", type=int, help="default: of the load balancer's first listener, else 80")
-        parser.add_argument("--path", default="/name", help="whose answer begins with the server's name (default: /name)")
-        parser.add_argument("--rate", type=float, default=0.0, help="requests per second; default: as fast as answers come")
+        parser.add_argument(
+            "--path", default="/name", help="whose answer begins with the server's name (default: /name)"
+        )
+        parser.add_argument(
+            "--rate", type=float, default=0.0, help="requests per second; default: as fast as answers come"
+        )
         parser.add_argument("--connections", type=int, default=16, help="kept connections (default: 16)")
         span = parser.add_mutually_exclusive_group()
         span.add_argument("--duration", type=float, default=10.0, help="seconds (default: 10)")
@@ -69,6 +80,7 @@ class LabLoad(Lister):
         return parser
 
     def take_action(self, parsed_args: Namespace) -> Rows:
+        from cloudsentry.errors import SentryError
         from cloudsentry.lab import layout, load
 
         order = load.order(
@@ -83,11 +95,13 @@ class LabLoad(Lister):
             requests=parsed_args.requests,
         )
         seen = load.drive(order)
-        say(
+        told = (
             f"{seen.requests} answers in {seen.seconds:.1f} s, {seen.rate:.0f} req/s, {seen.errors} errors, "
             f"p50 {seen.p50_ms:.1f} ms, p99 {seen.p99_ms:.1f} ms"
         )
-        self.exit_code = 0 if seen.requests else 1
+        if not seen.requests:
+            raise SentryError(f"nobody answered at {order.address}:{order.port}: {told}")
+        print(told, file=self.app.stderr, flush=True)
         return ("Server", "Requests", "Share"), [(one.server, one.requests, one.percent) for one in seen.shares]
 
 
@@ -125,8 +139,8 @@ class LabFaultAdd(Lister):
     """Order a fault at an API or a hypervisor of the lab
 
     An API is CLOUD/keystone, placement, glance, nova-api, neutron or octavia-api; a hypervisor is CLOUD/its name.
-    Faults of an API: status, delay, drop (no answer), reset, truncate (half an answer), garbage (no JSON).
-    Faults of a hypervisor: fail, reschedule, abort or hang (of an operation), full, slow (half its CPU), die (nova-compute).
+    Faults of an API: status, delay, drop (no answer), reset, truncate (half an answer), garbage (no JSON). Faults of
+    a hypervisor: fail, reschedule, abort or hang (of an operation), full, slow (half its CPU), die (nova-compute).
 
     Examples:
         cloudsentry lab fault add private/nova-api status --status 503 --method POST --path '/servers$' --times 2
@@ -141,13 +155,17 @@ class LabFaultAdd(Lister):
         parser.add_argument("kind", metavar="FAULT", help="see above")
         parser.add_argument("--times", type=int, help="strikes exactly so often (default: until cleared)")
         parser.add_argument("--probability", type=float, default=1.0, help="of each strike (default: 1)")
-        parser.add_argument("--delay", type=float, default=0.0, metavar="SECONDS", help="before the answer, or the hang")
+        parser.add_argument(
+            "--delay", type=float, default=0.0, metavar="SECONDS", help="before the answer, or the hang"
+        )
         api = parser.add_argument_group("at an API")
         api.add_argument("--method", default="*", help="GET, POST, … (default: any)")
         api.add_argument("--path", default="", metavar="REGEX", help="anywhere in the request's path (default: any)")
         api.add_argument("--status", type=int, help="of the answer")
         api.add_argument("--retry-after", type=int, metavar="SECONDS", help="header of the answer")
-        api.add_argument("--after", action="store_true", help="the request takes effect first: only its answer is harmed")
+        api.add_argument(
+            "--after", action="store_true", help="the request takes effect first: only its answer is harmed"
+        )
         host = parser.add_argument_group("at a hypervisor")
         host.add_argument("--operation", default="spawn", help="spawn, snapshot, live_migration, … (default: spawn)")
         host.add_argument("--server", default="", metavar="REGEX", help="servers by name (default: any)")

@@ -1,4 +1,6 @@
-"""Faults ordered from outside: checked, written where the processes of the lab look for them, listed with their hits, cleared."""
+"""Faults ordered from outside: checked, written where the processes of the lab look for them, listed with their hits,
+cleared.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,8 @@ STANDING = ("full", "slow", "die")  # a state of the hypervisor, not something t
 class Fault:
     """A fault at an API or a hypervisor of a cloud. `hits` is how often it has struck, of at most `times`.
 
-    `target` is a regular expression: over the request's path, or over the server's name. `operation` is an API's method or
-    what a hypervisor does; "*" is any. Delays are in seconds.
+    `target` is a regular expression: over the request's path, or over the server's name. `operation` is an API's
+    method or what a hypervisor does; "*" is any. Delays are in seconds.
     """
 
     id: str
@@ -48,7 +50,9 @@ def place(lab: Layout, name: str) -> tuple[str, str]:
     """The cloud and the API or hypervisor of CLOUD/NAME. UserError with the names that there are."""
     cloud_name, _, where = name.partition("/")
     if cloud_name not in [cloud.name for cloud in lab.clouds]:
-        raise UserError(f"{name!r}: expected CLOUD/NAME, with one of the clouds {', '.join(c.name for c in lab.clouds)}")
+        raise UserError(
+            f"{name!r}: expected CLOUD/NAME, with one of the clouds {', '.join(c.name for c in lab.clouds)}"
+        )
     hypervisors = [hypervisor.name for hypervisor in lab.cloud(cloud_name).hypervisors]
     if where not in (*APIS, *hypervisors):
         raise UserError(f"{cloud_name} has no {where!r}; it has {', '.join((*APIS, *hypervisors))}")
@@ -76,7 +80,9 @@ def every(lab: Layout) -> tuple[Fault, ...]:
 
 
 def clear(lab: Layout, wanted: str | None = None) -> tuple[Fault, ...]:
-    """The fault of that id (default: every fault) is gone, and a hypervisor that died of one runs again. Those removed."""
+    """The fault of that id (default: every fault) is gone, and a hypervisor that died of one runs again. Those
+    removed.
+    """
     gone = []
     for cloud, where in _places(lab):
         store = _store(lab, cloud, where)
@@ -102,7 +108,7 @@ def check(fault: Fault) -> None:
         raise UserError(f"{fault.kind} lasts until it is cleared: it has no count and no probability")
     if fault.kind in ("delay", "hang") and fault.delay <= 0:
         raise UserError(f"{fault.kind} needs --delay SECONDS")
-    if fault.times is not None and fault.times < 1 or not 0 < fault.probability <= 1:
+    if (fault.times is not None and fault.times < 1) or not 0 < fault.probability <= 1:
         raise UserError("a count is 1 or more, a probability above 0 and at most 1")
     if fault.kind == "status" and not 400 <= (fault.status or 0) <= 599:
         raise UserError(f"status {fault.status}: expected 400 to 599")
@@ -114,7 +120,12 @@ def check(fault: Fault) -> None:
 
 def record(fault: Fault) -> dict[str, object]:
     """The fault as inside/faults.py and inside/hypervisor.py read it."""
-    shared: dict[str, object] = {"id": fault.id, "what": fault.kind, "delay": fault.delay, "probability": fault.probability}
+    shared: dict[str, object] = {
+        "id": fault.id,
+        "what": fault.kind,
+        "delay": fault.delay,
+        "probability": fault.probability,
+    }
     if fault.times is not None:
         shared["times"] = fault.times
     if fault.where in APIS:
@@ -158,7 +169,9 @@ def _places(lab: Layout) -> Iterator[tuple[str, str]]:
 def _store(lab: Layout, cloud: str, where: str) -> inside.Store:
     wires.enter(str(lab.root))
     folder = lab.folder(cloud)
-    return inside.Store(str(folder / "run" / "faults.json" if where in APIS else folder / "state" / "nova" / where / "fault.json"))
+    return inside.Store(
+        str(folder / "run" / "faults.json" if where in APIS else folder / "state" / "nova" / where / "fault.json")
+    )
 
 
 def _compute(lab: Layout, fault: Fault) -> Role:

@@ -33,7 +33,9 @@ class Share:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What a crowd has seen. `errors` are connections that broke, time-outs and answers other than 200; latencies in ms."""
+    """What a crowd has seen. `errors` are connections that broke, time-outs and answers other than 200; latencies in
+    ms.
+    """
 
     shares: tuple[Share, ...]
     errors: int
@@ -54,7 +56,9 @@ class Load:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What to drive: a path of one address, by so many kept connections, for `duration` seconds or exactly `requests` requests."""
+    """What to drive: a path of one address, by so many kept connections, for `duration` seconds or exactly `requests`
+    requests.
+    """
 
     cloud: str
     address: str
@@ -97,14 +101,18 @@ def order(
 
 
 def target(lab: Layout, name: str, cloud: str | None, port: int | None) -> tuple[str, str, int]:
-    """The cloud, address and port that `name` means: an address, or a load balancer's name or id, or CLOUD/one of these."""
+    """The cloud, address and port that `name` means: an address, or a load balancer's name or id, or CLOUD/one of
+    these.
+    """
     prefix, _, rest = name.rpartition("/")
     wanted = cloud or prefix or None
     if wanted is not None and wanted not in [one.name for one in lab.clouds]:
         raise UserError(f"there is no cloud {wanted!r}; expected one of {', '.join(one.name for one in lab.clouds)}")
     if found := names.balancers(lab, rest, wanted):
         if len(found) > 1:
-            raise UserError(f"{rest} is a load balancer of {' and of '.join(one.cloud for one in found)}: say CLOUD/{rest}")
+            raise UserError(
+                f"{rest} is a load balancer of {' and of '.join(one.cloud for one in found)}: say CLOUD/{rest}"
+            )
         return found[0].cloud, found[0].address, port or found[0].port
     try:
         ipaddress.ip_address(rest)
@@ -130,7 +138,8 @@ def counted(result: Mapping[str, object]) -> Load:
     answers: dict[str, int] = dict(result["answers"])  # type: ignore[call-overload]
     whole = sum(answers.values())
     shares = [
-        Share(server=name, requests=count, percent=round(100 * count / whole, 2)) for name, count in sorted(answers.items())
+        Share(server=name, requests=count, percent=round(100 * count / whole, 2))
+        for name, count in sorted(answers.items())
     ]
     latencies = result.get("latency_ms")
     if isinstance(latencies, list):

@@ -28,7 +28,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Balancer:
-    """A load balancer that has a namespace; its first VIP, and the port of its first listener (80 while it has none)."""
+    """A load balancer that has a namespace; its first VIP and the port of its first listener (80 without one)."""
 
     cloud: str
     id: str
@@ -61,7 +61,8 @@ def balancers(lab: Layout, wanted: str, cloud: str | None) -> list[Balancer]:
 
 
 def namespace(lab: Layout, name: str) -> str:
-    """The namespace of a site ("private"), a server (name or id) or a load balancer; CLOUD/NAME where a name is not enough.
+    """The namespace of a site ("private"), a server (name or id) or a load balancer; CLOUD/NAME where a name is not
+    enough.
 
     Raises UserError where there is none, or more than one.
     """

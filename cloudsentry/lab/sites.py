@@ -1,7 +1,8 @@
 """The two sites of the data plane: their namespaces, how they route over the WAN, and what of them must go.
 
-A site is the namespace `lab-<cloud>`. Its networks are bridges in it (inside/wires.py), made when their first port is plugged.
-Out of a site goes everything, behind the site's own address on `ext`; into it comes only what is for its `ext` network.
+A site is the namespace `lab-<cloud>`. Its networks are bridges in it (inside/wires.py), made when their first port is
+plugged. Out of a site goes everything, behind the site's own address on `ext`; into it comes only what is for its
+`ext` network.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ def border_address(cloud: Cloud) -> str:
 
 
 def begin(lab: Layout) -> None:
-    """Both sites exist and reach each other's external network over the WAN. Does nothing where there is no data plane."""
+    """Both sites exist and reach each other's external network over the WAN. Does nothing where there is no data
+    plane.
+    """
     if available():
         return
     wires.enter(str(lab.root))
@@ -73,7 +76,9 @@ def namespaces(lab: Layout) -> tuple[str, ...]:
 
 
 def clean(lab: Layout) -> None:
-    """No namespace, control group, HAProxy or relay of the lab is left. Their records are, so that `up` brings them back."""
+    """No namespace, control group, HAProxy or relay of the lab is left. Their records are, so that `up` brings them
+    back.
+    """
     wires.enter(str(lab.root))
     wan.stop(lab)
     if os.geteuid() != 0:

@@ -1,4 +1,6 @@
-"""The WAN between the lab's sites: its settings, and the relay that carries it (inside/wan.c, compiled where it runs)."""
+"""The WAN between the lab's sites: its settings, and the relay that carries it (inside/wan.c, compiled where it
+runs).
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ MOST = {"rtt_ms": 60_000.0, "rate_mbit": 100_000.0, "loss_percent": 100.0}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Round trip in ms, rate of each direction in Mbit/s (0: no limit), loss of each direction in percent of the packets."""
+    """Round trip in ms, rate of each direction in Mbit/s (0: no limit), loss of each direction in percent of the
+    packets.
+    """
 
     rtt_ms: float
     rate_mbit: float

@@ -1,8 +1,9 @@
 """Octavia's amphora driver of the lab: an amphora is a namespace with a real HAProxy in it.
 
-The configuration is Octavia's own (its templates over its own data model); the VIP of the real Neutron port is on an interface
-of the namespace, on the network's bridge in the cloud's site. Each load balancer has a folder
-<state>/lb/<id> with the configuration, HAProxy's socket, and lb.json; after `lab down` the folders bring the balancers back.
+The configuration is Octavia's own (its templates over its own data model); the VIP of the real Neutron port is on an
+interface of the namespace, on the network's bridge in the cloud's site. Each load balancer has a folder
+<state>/lb/<id> with the configuration, HAProxy's socket, and lb.json; after `lab down` the folders bring the
+balancers back.
 
 health.py reports what HAProxy counts and how its servers fare.
 """
@@ -18,8 +19,7 @@ import haproxy
 import health
 import wires
 from octavia.amphorae.drivers.noop_driver.driver import NoopAmphoraLoadBalancerDriver
-from octavia.common import constants
-from octavia.common import utils
+from octavia.common import constants, utils
 from octavia.common.jinja.haproxy.combined_listeners import jinja_cfg
 from oslo_log import log as logging
 

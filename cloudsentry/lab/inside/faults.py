@@ -1,10 +1,12 @@
 """Faults on order: at the HTTP edge of an API, and in a hypervisor.
 
-A file of faults is {"faults": [fault, ...]}; each fault has "id", "hits", and optionally "times" (it strikes so often and no more)
-and "probability". A count is exact under many threads and processes. An API's fault has further
-    role, method ("*" = any), path (regular expression over the whole path), delay (seconds), after (the application is called first),
+A file of faults is {"faults": [fault, ...]}; each fault has "id", "hits", and optionally "times" (it strikes so often
+and no more) and "probability". A count is exact under many threads and processes. An API's fault has further
+    role, method ("*" = any), path (regular expression over the whole path), delay (seconds), after (the
+    application is called first),
     what: status (with "status", "retry_after") | drop | reset | truncate | garbage | delay
-and a hypervisor's is described in hypervisor.py. Only the standard library: cloudsentry writes the files that OpenStack's processes read.
+and a hypervisor's is described in hypervisor.py. Only the standard library: cloudsentry writes the files that
+OpenStack's processes read.
 """
 
 import errno
@@ -63,7 +65,9 @@ class Store:
         return gone
 
     def strike(self, meets: Callable[[dict], bool]) -> dict | None:
-        """The first fault that meets the case, is not spent and wins its draw; its hit is on the file before this returns."""
+        """The first fault that meets the case, is not spent and wins its draw; its hit is on the file before this
+        returns.
+        """
         if not any(_live(fault) and meets(fault) for fault in self.all()):
             return None
         with wires.locked(f"{self.path}.lock"):
@@ -158,7 +162,9 @@ def answer(fault: dict, environ: dict, start_response, status: str, headers: lis
     elif what == "garbage":
         headers, body = [("Content-Type", "application/json")], b'{"servers": [{"id": "' + bytes(8) + b"<html>"
     if what == "truncate":
-        start_response(status, [*_without_length(headers), ("Content-Length", str(len(body) + 1000)), ("Connection", "close")])
+        start_response(
+            status, [*_without_length(headers), ("Content-Length", str(len(body) + 1000)), ("Connection", "close")]
+        )
         return _cut(body)
     start_response(status, [*_without_length(headers), ("Content-Length", str(len(body)))])
     return [body]

@@ -1,10 +1,12 @@
-"""A server as the lab has it: a namespace with the ports of Neutron, and one program in it under the hypervisor's CPU quota.
+"""A server as the lab has it: a namespace with the ports of Neutron, and one program in it under the hypervisor's CPU
+quota.
 
-The program is the server's user_data when that is a script ("#!"), else a small web server on port 80: `/name` is the server's
-name, `/image` 25 KB. The script runs as root in the server's namespace, in a folder of its own, with SERVER_NAME and WWW set.
+The program is the server's user_data when that is a script ("#!"), else a small web server on port 80: `/name` is the
+server's name, `/image` 25 KB. The script runs as root in the server's namespace, in a folder of its own, with
+SERVER_NAME and WWW set.
 
-`<lab>/<cloud>/run/guests/<uuid>.json` exists as long as the namespace does and says which hypervisor has it: whoever else is
-told to destroy the server leaves it alone. Only the standard library.
+`<lab>/<cloud>/run/guests/<uuid>.json` exists as long as the namespace does and says which hypervisor has it: whoever
+else is told to destroy the server leaves it alone. Only the standard library.
 """
 
 import base64
@@ -177,7 +179,12 @@ class Guest:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _keep(self, ports: list[dict]) -> None:
-        record = {"id": self.uuid, "name": self.name or self.record().get("name", ""), "host": self.host, "ports": ports}
+        record = {
+            "id": self.uuid,
+            "name": self.name or self.record().get("name", ""),
+            "host": self.host,
+            "ports": ports,
+        }
         wires.replace(record_path(self.uuid), json.dumps(record))
 
     def _devices(self) -> list[str]:
@@ -203,7 +210,9 @@ class Guest:
     def _cables(self, state: str) -> None:
         ports = self.record().get("ports", [])
         if ports:
-            wires.batch(wires.site(self.cloud), [f"link set {_outer(port['id'])} {state}" for port in ports], force=True)
+            wires.batch(
+                wires.site(self.cloud), [f"link set {_outer(port['id'])} {state}" for port in ports], force=True
+            )
 
 
 def _outer(port_id: str) -> str:

@@ -1,8 +1,8 @@
 """One HAProxy in one namespace: its configuration on disk, its process, and its socket.
 
-`apply` makes all three agree with a new configuration. What only adds, removes, weighs, drains or disables servers goes through
-the socket and drops nothing; any other change starts a new process, which takes the listening sockets over. The file is
-written first, so what is on disk is always what is meant. Only the standard library.
+`apply` makes all three agree with a new configuration. What only adds, removes, weighs, drains or disables servers
+goes through the socket and drops nothing; any other change starts a new process, which takes the listening sockets
+over. The file is written first, so what is on disk is always what is meant. Only the standard library.
 """
 
 import contextlib
@@ -18,7 +18,9 @@ SERVER = re.compile(r"^\s*server (?P<name>\S+) (?P<address>\S+) weight (?P<weigh
 BACKEND = re.compile(r"^backend (?P<name>\S+)")
 ANSWER_S = 5.0
 # Words of a server line that `add server` of HAProxy 2.6 takes; with others a server is added by a reload.
-DYNAMIC = re.compile(r"( (check|inter \d+s?|fall \d+|rise \d+|addr \S+|port \d+|backup|disabled|send-proxy|send-proxy-v2))*")
+DYNAMIC = re.compile(
+    r"( (check|inter \d+s?|fall \d+|rise \d+|addr \S+|port \d+|backup|disabled|send-proxy|send-proxy-v2))*"
+)
 
 
 class Refused(Exception):

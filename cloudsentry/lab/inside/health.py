@@ -1,7 +1,9 @@
-"""What amphorae tell Octavia every few seconds: the heartbeat, made from HAProxy's socket and handed to Octavia's own receivers.
+"""What amphorae tell Octavia every few seconds: the heartbeat, made from HAProxy's socket and handed to Octavia's own
+receivers.
 
 Octavia's health manager would get the same message over UDP and do the same two calls with it: `update_stats` for the
-listeners' counters and `UpdateHealthDb.update_health` for the operating status of balancer, listeners, pools and members.
+listeners' counters and `UpdateHealthDb.update_health` for the operating status of balancer, listeners, pools and
+members.
 """
 
 import contextlib
@@ -21,7 +23,9 @@ GONE_AFTER = 5  # looks in a row at which Octavia does not know the balancer
 
 
 def heartbeat(amphora, rows, before):
-    """The message of version 3 (counters are what came since the last), and the counters to give as `before` next time."""
+    """The message of version 3 (counters are what came since the last), and the counters to give as `before` next
+    time.
+    """
     message = {"id": amphora, "ver": 3, "recv_time": time.time(), "listeners": {}, "pools": {}}
     after = {}
     for row in rows:
@@ -47,7 +51,9 @@ def since(before, after):
 
 
 def member_status(row):
-    """HAProxy's word; a server of weight 0 that is up is draining, which HAProxy says only when it was told by that word."""
+    """HAProxy's word; a server of weight 0 that is up is draining, which HAProxy says only when it was told by that
+    word.
+    """
     status = row["status"]
     if row["weight"] == "0" and status.startswith("UP"):
         return "DRAIN"

@@ -1,9 +1,10 @@
 """compute_driver = hypervisor.LabDriver: Nova's own fake driver, whose servers have a disk, a network and a program.
 
-A server's disk is disks.py's (a snapshot uploads it), its network and program are guests.py's. The hypervisor's size and quotas are in <state_path>/hv.json, the servers it has in <state_path>/guests.json.
+A server's disk is disks.py's (a snapshot uploads it), its network and program are guests.py's. The hypervisor's size
+and quotas are in <state_path>/hv.json, the servers it has in <state_path>/guests.json.
 
-Faults, in <state_path>/fault.json (see faults.py): "op" (spawn, snapshot, live_migration, finish_migration, power_on, power_off,
-destroy), "server" (regular expression over the server's name), and "what":
+Faults, in <state_path>/fault.json (see faults.py): "op" (spawn, snapshot, live_migration, finish_migration, power_on,
+power_off, destroy), "server" (regular expression over the server's name), and "what":
     fail        the operation fails; Nova tries another host
     reschedule  the host says it has no room
     abort       the build ends in ERROR at once
@@ -72,7 +73,9 @@ class LabDriver(fake.FakeDriverWithoutFakeNodes):
 
     def _fault(self, op, instance):
         def meets(fault):
-            return fault.get("op") == op and re.search(fault.get("server") or "", instance.display_name or "") is not None
+            return (
+                fault.get("op") == op and re.search(fault.get("server") or "", instance.display_name or "") is not None
+            )
 
         fault = self.faults.strike(meets)
         if fault is None:
@@ -135,7 +138,9 @@ class LabDriver(fake.FakeDriverWithoutFakeNodes):
         return guests.Guest(self.cloud, self._host, folder, uuid, name)
 
     def _join(self, ports):
-        """The ports' VLAN networks are known to the link between the sites: with their other half, if any, they are one layer 2."""
+        """The ports' VLAN networks are known to the link between the sites: with their other half, if any, they are
+        one layer 2.
+        """
         for network in {port["network"] for port in ports}:
             with self._logged(network):
                 segment = self._segment(network)
@@ -150,7 +155,9 @@ class LabDriver(fake.FakeDriverWithoutFakeNodes):
         if not known:
             client = neutron.get_client(nova_context.get_admin_context(), admin=True)
             shown = client.show_network(network)["network"]
-            known = {name: shown.get(f"provider:{name}") for name in ("network_type", "physical_network", "segmentation_id")}
+            known = {
+                name: shown.get(f"provider:{name}") for name in ("network_type", "physical_network", "segmentation_id")
+            }
             wires.replace(mark, json.dumps(known))
         return known
 
@@ -167,7 +174,9 @@ class LabDriver(fake.FakeDriverWithoutFakeNodes):
         self._keep(instance.uuid, server=instance.display_name, ports=ports)
 
     def _come_back(self, uuid):
-        """After the lab, or only this hypervisor's agent, was down: what ran runs again, what still runs is left alone."""
+        """After the lab, or only this hypervisor's agent, was down: what ran runs again, what still runs is left
+        alone.
+        """
         kept = self._kept[uuid]
         guest = self._guest(uuid, kept.get("server", ""))
         if guests.owner(uuid) is not None or not guest.prepared():
@@ -223,7 +232,9 @@ class LabDriver(fake.FakeDriverWithoutFakeNodes):
     def _claim(self, context, instance, image_meta, network_info=None, power_on=True):
         super().spawn(context, instance, image_meta, None, None, None, network_info, None, power_on)
 
-    def destroy(self, context, instance, network_info, block_device_info=None, destroy_disks=True, destroy_secrets=True):
+    def destroy(
+        self, context, instance, network_info, block_device_info=None, destroy_disks=True, destroy_secrets=True
+    ):
         self._fault("destroy", instance)
         self._on("destroy" if destroy_disks else "unplug", instance.uuid)
         super().destroy(context, instance, network_info, block_device_info, destroy_disks, destroy_secrets)
@@ -339,7 +350,9 @@ class LabDriver(fake.FakeDriverWithoutFakeNodes):
     def finish_revert_migration(
         self, context, instance, network_info, migration, block_device_info=None, power_on=True, share_info=None
     ):
-        super().finish_revert_migration(context, instance, network_info, migration, block_device_info, power_on, share_info)
+        super().finish_revert_migration(
+            context, instance, network_info, migration, block_device_info, power_on, share_info
+        )
         self._wire(instance, network_info, power_on)
 
     def live_migration(

@@ -1,8 +1,8 @@
 """The WAN between the sites: what it is set to, and which layer 2 segments cross it.
 
 `<lab>/run/wan.json` holds the settings and, per physical network and VLAN id, the bridge that each site has for it;
-`<lab>/run/wan.conf` is the same for the relay (wan.c), which re-reads it whenever it is replaced. A VLAN that has a bridge at
-both sites is one layer 2. Only the standard library.
+`<lab>/run/wan.conf` is the same for the relay (wan.c), which re-reads it whenever it is replaced. A VLAN that has a
+bridge at both sites is one layer 2. Only the standard library.
 """
 
 import json
@@ -28,7 +28,7 @@ def state() -> dict:
 
 
 def change(settings: dict) -> dict:
-    """The link has these settings, the others as they were; takes effect within a fifth of a second. The whole state."""
+    """The link has these settings, the others as they were, within a fifth of a second. The whole state."""
     with wires.locked(path("wan.lock")):
         now = state() | settings
         _write(now)

@@ -1,7 +1,7 @@
 """CPU quotas in a tree of control groups: lab / hypervisor / server, in percent of one core.
 
-A server never has more than its quota, all servers of a hypervisor together never more than the hypervisor's. Works on the cpu
-controller of version 1 and of version 2. Only the standard library.
+A server never has more than its quota, all servers of a hypervisor together never more than the hypervisor's. Works
+on the cpu controller of version 1 and of version 2. Only the standard library.
 """
 
 import contextlib
@@ -50,8 +50,8 @@ def _limit(folder: str, percent: float) -> None:
 def set_host(host: str, host_percent: float, server_percent: float) -> None:
     """The hypervisor and each server on it have these quotas; a server's is cut to the hypervisor's.
 
-    Version 1 refuses a group more than the group above it has, and a group less than one below it has: so the servers are
-    cut to next to nothing first, then the hypervisor is set, then the servers.
+    Version 1 refuses a group more than the group above it has, and a group less than one below it has: so the servers
+    are cut to next to nothing first, then the hypervisor is set, then the servers.
     """
     _make(group(host))
     servers = [f"{group(host)}/{name}" for name in servers_of(host)]
@@ -63,7 +63,9 @@ def set_host(host: str, host_percent: float, server_percent: float) -> None:
 
 
 def admit(host: str, server: str, percent: float) -> str:
-    """The server has a group of its own on `host`, with a quota; what ran for it on another host is in it. The folder."""
+    """The server has a group of its own on `host`, with a quota; what ran for it on another host is in it. The
+    folder.
+    """
     folder = group(host, server)
     _make(folder)
     _limit(folder, percent)

@@ -1,7 +1,8 @@
-"""Octavia's network driver of the lab: ports, subnets and networks are Neutron's own, amphorae have no machine to plug.
+"""Octavia's network driver of the lab: ports, subnets and networks are Neutron's own, amphorae have no machine to
+plug.
 
-What concerns the VIP goes to Octavia's driver for Neutron (allowed_address_pairs), what concerns an amphora's machine to the
-in-tree noop driver. A VIP that is given back ends the balancer's namespace.
+What concerns the VIP goes to Octavia's driver for Neutron (allowed_address_pairs), what concerns an amphora's machine
+to the in-tree noop driver. A VIP that is given back ends the balancer's namespace.
 """
 
 import amphora

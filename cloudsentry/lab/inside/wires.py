@@ -1,8 +1,9 @@
 """Namespaces, bridges and cables: the lab's layer 2, made with ip(8).
 
-A site is the namespace `lab-<cloud>`. Each Neutron network is a Linux bridge in it, named after the network's id, and carries the
-gateway addresses of its subnets, so that the site routes between its networks. A server's or a balancer's namespace hangs on
-it by one veth per port. Every namespace made here is also a file in `<lab>/run/netns`, so that `lab down` ends no one else's.
+A site is the namespace `lab-<cloud>`. Each Neutron network is a Linux bridge in it, named after the network's id, and
+carries the gateway addresses of its subnets, so that the site routes between its networks. A server's or a balancer's
+namespace hangs on it by one veth per port. Every namespace made here is also a file in `<lab>/run/netns`, so that
+`lab down` ends no one else's.
 
 Only the standard library: OpenStack's processes and cloudsentry's own both use this file.
 """
@@ -167,7 +168,9 @@ def netns_inode(netns: str) -> int:
 
 
 def cable(cloud: str, netns: str, device: str, outer: str, bridge: str, mac: str | None = None) -> None:
-    """`device` in `netns` is one end of a veth whose other end, `outer`, is a port of the site's `bridge`; both are up."""
+    """`device` in `netns` is one end of a veth whose other end, `outer`, is a port of the site's `bridge`; both are
+    up.
+    """
     outside = site(cloud)
     address = ["address", mac] if mac else []
     ip("link", "add", device, "netns", netns, *address, "type", "veth", "peer", "name", outer, "netns", outside)
