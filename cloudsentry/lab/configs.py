@@ -61,8 +61,10 @@ class Secrets:
 
 
 def folder(path: Path) -> Path:
-    """Make a folder that only this account enters."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Make a folder that only this account enters, and what is missing above it likewise."""
+    if not path.exists():
+        folder(path.parent)
+        path.mkdir(mode=0o700, exist_ok=True)
     return path
 
 

@@ -33,7 +33,9 @@ def claim(lab: Layout) -> None:
 
 
 def start(lab: Layout, daemon: str) -> None:
-    """The daemon runs (it may not answer yet)."""
+    """The daemon runs (it may not answer yet). One that an interrupted `stop` left is ended first."""
+    if _stopping(lab).exists():
+        stop(lab)
     if not running(lab, daemon):
         {DATABASE: _start_database, BUS: _start_bus}[daemon](lab)
 
@@ -53,7 +55,14 @@ def wait(lab: Layout, daemon: str) -> None:
 
 def stop(lab: Layout, *, grace_s: float = 30) -> None:
     """Neither daemon runs; MariaDB gets `grace_s` seconds for a clean shutdown."""
+    if lab.infra.exists():
+        _stopping(lab).touch(mode=0o600)
     processes.end((*running(lab, DATABASE), *running(lab, BUS)), grace_s=grace_s)
+    _stopping(lab).unlink(missing_ok=True)
+
+
+def _stopping(lab: Layout) -> Path:
+    return lab.infra / "stopping"
 
 
 def _spawn(lab: Layout, daemon: str, command: list[str], env: dict[str, str]) -> None:

@@ -11,21 +11,25 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cloudsentry.errors import SentryError, UserError
+from cloudsentry.lab import processes
 from cloudsentry.lab.layout import Layout
 
 REQUIREMENTS = Path(__file__).parent / "inside" / "requirements.txt"
 
 # Debian package -> a program that it brings.
-PROGRAMS = {
+CONTROL_PLANE = {
     "mariadb-server": "mariadbd",
     "mariadb-client": "mariadb-dump",
     "rabbitmq-server": "rabbitmq-server",
+    "openssl": "openssl",
+}
+# Only root has a data plane: servers and balancers in namespaces, and the WAN's relay, which is compiled where it runs.
+DATA_PLANE = {
     "haproxy": "haproxy",
     "wrk": "wrk",
     "busybox-static": "busybox",
     "iproute2": "ip",
     "nftables": "nft",
-    "openssl": "openssl",
     "gcc": "gcc",
     "libc6-dev": "/usr/include/stdio.h",
 }
@@ -37,8 +41,9 @@ def _present(program: str) -> bool:
 
 
 def missing() -> tuple[str, ...]:
-    """The Debian packages that are not installed."""
-    return tuple(package for package, program in PROGRAMS.items() if not _present(program))
+    """The Debian packages that this account's lab needs and that are not installed."""
+    needed = CONTROL_PLANE | (DATA_PLANE if os.geteuid() == 0 else {})
+    return tuple(package for package, program in needed.items() if not _present(program))
 
 
 def install_debian(log: Path) -> None:
@@ -46,13 +51,15 @@ def install_debian(log: Path) -> None:
     packages = missing()
     if not packages:
         return
-    command = f"apt-get install --no-install-recommends {' '.join(packages)}"
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        raise UserError(f"the lab needs Debian packages that are not installed; as root: RUNLEVEL=1 {command}")
     # RUNLEVEL=1: the packages' own daemons are not started, only the lab's will run.
-    quiet = os.environ | {"RUNLEVEL": "1", "DEBIAN_FRONTEND": "noninteractive"}
-    for line in ("apt-get update -q", command.replace("install", "install -y -q", 1)):
-        logged(line.split(), log, quiet)
+    quiet = {"RUNLEVEL": "1", "DEBIAN_FRONTEND": "noninteractive"}
+    install = f"apt-get install -y --no-install-recommends {' '.join(packages)}"
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        command = " ".join((*(f"{name}={value}" for name, value in quiet.items()), install))
+        raise UserError(f"the lab needs Debian packages that are not installed; as root: {command}")
+    for line in ("apt-get update", install):
+        # An interrupted run may still hold dpkg's lock.
+        logged([*line.split(), "-q", "-o", "DPkg::Lock::Timeout=300"], log, os.environ | quiet)
 
 
 def wanted() -> str:
@@ -79,7 +86,9 @@ def install_environment(lab: Layout) -> None:
         return
     stamp(lab).unlink(missing_ok=True)
     log = lab.root / "log" / "pip.log"
+    # The account's own pip settings hold; the mark lets the next `up` end a pip that outlived its command.
     outside = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    outside[processes.MARK] = str(lab.root)
     pip = [str(lab.venv / "bin" / "python"), "-m", "pip"]
     if subprocess.run([*pip, "--version"], env=outside, capture_output=True, check=False).returncode:
         logged([sys.executable, "-m", "venv", "--clear", str(lab.venv)], log, outside)

@@ -75,7 +75,7 @@ def known(path: Path, command: str) -> Process | None:
     except (OSError, ValueError):
         return None
     process = Process(pid=pid, start=start)
-    return process if process.alive and command in process.cmdline else None
+    return process if start and process.alive and command in process.cmdline else None
 
 
 def remember(path: Path, process: Process) -> None:
@@ -115,7 +115,7 @@ def end(processes: Iterable[Process], *, grace_s: float) -> None:
 
 
 def environment(root: Path) -> dict[str, str]:
-    """The environment of all that the lab starts: the mark, and nothing of the caller's but its PATH and locale."""
+    """The environment of all that the lab starts: the mark, and nothing of the caller's."""
     return {
         MARK: str(root),
         "LAB_DIR": str(root),

@@ -136,11 +136,13 @@ NEEDS = {"neutron-agent": ("neutron",)}
 def start(lab: Layout, wanted: Iterable[Role]) -> None:
     """All wanted roles serve when this returns; running ones are left alone. The daemons must have been started.
 
-    Only the database is waited for first: what needs the bus prepares itself while RabbitMQ boots, and knocks each second.
+    Only the database is waited for first: what needs the bus prepares itself while RabbitMQ boots.
     """
     left = [role for role in wanted if state(lab, role) != UP]
     if not left:
         return
+    # Only who holds the lab's lock starts services: these were left, on their way up or down, by one that was killed.
+    stop(lab, [role for role in left if state(lab, role) == STARTING], grace_s=0)
     warm(lab, {role.family for role in left})
     daemons.wait(lab, daemons.DATABASE)
     for role in sorted(left, key=lambda role: len(NEEDS.get(role.role, ()))):
@@ -160,6 +162,9 @@ def _needs(lab: Layout, role: Role) -> tuple[Role, ...]:
 def stop(lab: Layout, wanted: Iterable[Role], *, grace_s: float = 2) -> None:
     """None of the wanted roles runs; 0 kills at once, as a crash would."""
     doomed = list(wanted)
+    # First, so that a service that was told to end, and has not yet, is not taken for one that serves.
+    for role in doomed:
+        _file(lab, role, "ready").unlink(missing_ok=True)
     processes.end([found for role in doomed if (found := process(lab, role))], grace_s=grace_s)
     for role in doomed:
         for kind in ("pid", "ready"):
