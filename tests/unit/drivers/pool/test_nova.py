@@ -1,0 +1,335 @@
+"""The Nova driver over a stub wire: what is sent, and what answers become."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+
+import pytest
+from clouds.stub import PROJECT, VERSIONS, answer, connect
+
+from cloudsentry.drivers.pool.base import PoolScope
+from cloudsentry.drivers.pool.nova import NovaPool, read
+from cloudsentry.errors import Ambiguous, Busy, Conflict, Denied, NoCapacity, NotSupported
+from cloudsentry.records.marks import Mark
+from cloudsentry.records.orders import (
+    CreateServerGroup,
+    CreateServers,
+    DeleteServers,
+    StartServers,
+    Template,
+)
+
+NOVA = "/compute/v2.1"
+MARK = Mark(event="final", unit="front/xeon1", op="op1", template="t1")
+SERVER = {
+    "id": "0b1c",
+    "name": "final-front-1",
+    "status": "ACTIVE",
+    "created": "2026-11-23T10:00:00Z",
+    "metadata": MARK.metadata() | {"role": "front"},
+    "OS-EXT-STS:task_state": None,
+    "OS-EXT-AZ:availability_zone": "az1",
+    "OS-EXT-SRV-ATTR:host": "xeon1",
+    "addresses": {
+        "front": [
+            {"version": 6, "addr": "2001:db8::5", "OS-EXT-IPS:type": "fixed"},
+            {"version": 4, "addr": "10.0.0.5", "OS-EXT-IPS:type": "fixed"},
+            {"version": 4, "addr": "203.0.113.9", "OS-EXT-IPS:type": "floating"},
+        ],
+        "back": [{"version": 4, "addr": "192.168.0.5", "OS-EXT-IPS:type": "fixed"}],
+    },
+}
+IMAGES = {"images": [{"id": "img-1", "name": "tiny"}]}
+FLAVORS = {"flavors": [{"id": "f-1", "name": "m1.tiny", "vcpus": 2, "ram": 512}]}
+NETWORKS = {"networks": [{"id": "net-1", "name": "front", "project_id": PROJECT, "shared": False}]}
+LOOKUPS = {
+    "GET /image/v2/images": IMAGES,
+    f"GET {NOVA}/flavors/detail": FLAVORS,
+    "GET /network/v2.0/networks": NETWORKS,
+}
+LIMITS = {
+    "maxTotalInstances": 10,
+    "totalInstancesUsed": 8,
+    "maxTotalCores": -1,
+    "totalCoresUsed": 16,
+    "maxTotalRAMSize": 51200,
+    "totalRAMUsed": 4096,
+    "maxServerGroups": 10,
+    "totalServerGroupsUsed": 10,
+}
+
+
+def driver(routes):
+    opener, wire = connect(routes)
+    return NovaPool("here", connect=opener), wire
+
+
+def order(**wanted):
+    template = Template(image="tiny", flavor="m1.tiny", networks=("front",))
+    return CreateServers(unit=MARK.unit, name="final-front", template=template, mark=MARK, **{"count": 4, **wanted})
+
+
+def test_a_server_is_read_whole():
+    (server,) = read.servers([SERVER], "final")
+    assert (server.id, server.hypervisor, server.zone, server.task, server.mark) == ("0b1c", "xeon1", "az1", "", MARK)
+    assert server.addresses == ("10.0.0.5", "2001:db8::5", "192.168.0.5")
+
+
+def test_what_a_member_may_not_see_is_empty_and_a_fault_is_told():
+    bare = {
+        "id": "1",
+        "name": "n",
+        "status": "ERROR",
+        "metadata": MARK.metadata(),
+        "fault": {"message": "No valid host"},
+    }
+    (server,) = read.servers([bare], "final")
+    assert (server.hypervisor, server.addresses, server.fault) == ("", (), "No valid host")
+
+
+def test_servers_that_only_bear_the_tag_are_somebody_else_s():
+    other = SERVER | {"metadata": {"cloudsentry.event": "semifinal"}}
+    assert read.servers([other, SERVER | {"metadata": {}}], "final") == ()
+
+
+def test_groups_are_the_event_s_by_their_whole_prefix():
+    items = [
+        {"id": str(n), "name": name, "policy": "anti-affinity"}
+        for n, name in enumerate(
+            ("cloudsentry.final.front", "cloudsentry.final-2.front", "cloudsentry.fin", "final.front")
+        )
+    ]
+    assert [group.name for group in read.groups(items, "final")] == ["cloudsentry.final.front"]
+
+
+def test_a_poll_is_one_filtered_list():
+    pool, wire = driver({f"GET {NOVA}/servers/detail": {"servers": [SERVER]}})
+    pool.observe(PoolScope(event="final"))
+    sent = len(wire.sent)
+    assert len(pool.observe(PoolScope(event="final")).servers) == 1
+    assert wire.sent[sent:] == [("GET", f"{NOVA}/servers/detail", {"tags": ["cloudsentry-event=final"]}, None)]
+
+
+def test_four_pinned_servers_are_one_call():
+    pool, wire = driver(LOOKUPS | {f"POST {NOVA}/servers": answer(202, {"server": {"id": "1"}})})
+    pool.act(order(hypervisor="xeon1"))
+    assert wire.writes() == [
+        (
+            "POST",
+            f"{NOVA}/servers",
+            {
+                "server": {
+                    "name": "final-front",
+                    "imageRef": "img-1",
+                    "flavorRef": "f-1",
+                    "min_count": 4,
+                    "max_count": 4,
+                    "networks": [{"uuid": "net-1"}],
+                    "metadata": MARK.metadata(),
+                    "tags": ["cloudsentry", "cloudsentry-event=final"],
+                    "host": "xeon1",
+                }
+            },
+        )
+    ]
+    sent = len(wire.sent)
+    pool.act(order(zone="az1"))
+    assert len(wire.sent) == sent + 1  # names are looked up once
+
+
+def test_what_a_template_can_say_is_sent():
+    template = Template(
+        image="tiny",
+        flavor="f-1",
+        security_groups=("web",),
+        key_name="ops",
+        user_data="#!/bin/sh\n",
+        metadata=(("role", "front"),),
+        config_drive=True,
+    )
+    group = {"server_groups": [{"id": "g-1", "name": "cloudsentry.final.front", "policy": "anti-affinity"}]}
+    pool, wire = driver(
+        LOOKUPS | {f"GET {NOVA}/os-server-groups": group, f"POST {NOVA}/servers": answer(202, {"server": {}})}
+    )
+    pool.act(dataclasses.replace(order(zone="az1", group="cloudsentry.final.front"), template=template))
+    (_, _, body), server = wire.writes()[0], wire.writes()[0][2]["server"]
+    assert body["os:scheduler_hints"] == {"group": "g-1"}
+    assert server["networks"] == "none"
+    assert server["security_groups"] == [{"name": "web"}]
+    assert (server["key_name"], server["config_drive"], server["availability_zone"]) == ("ops", True, "az1")
+    assert base64.b64decode(server["user_data"]) == b"#!/bin/sh\n"
+    assert server["metadata"] == MARK.metadata() | {"role": "front"}
+
+
+@pytest.mark.parametrize(("status", "kind"), [(500, Ambiguous), (503, Busy), (400, NotSupported), (409, Conflict)])
+def test_a_create_that_fails(status, kind):
+    pool, _ = driver(LOOKUPS | {f"POST {NOVA}/servers": answer(status)})
+    with pytest.raises(kind):
+        pool.act(order())
+
+
+def test_a_used_up_quota_is_told_with_its_number():
+    refused = {f"POST {NOVA}/servers": answer(403), f"GET {NOVA}/limits": {"limits": {"absolute": LIMITS}}}
+    pool, _ = driver(LOOKUPS | refused)
+    with pytest.raises(NoCapacity, match="the quota of instances is 10, 8 are used and 4 more are asked for"):
+        pool.act(order())
+
+
+def test_nova_passes_on_the_port_quota():
+    ports = {"quota": {"port": {"limit": 20, "used": 18, "reserved": 1}}}
+    refused = {
+        f"POST {NOVA}/servers": answer(403),
+        f"GET {NOVA}/limits": {"limits": {"absolute": LIMITS}},
+        f"GET /network/v2.0/quotas/{PROJECT}/details.json": ports,
+    }
+    pool, _ = driver(LOOKUPS | refused)
+    with pytest.raises(NoCapacity, match="the quota of ports is 20, 19 are used and 2 more are asked for"):
+        pool.act(order(count=2))
+
+
+def test_a_missing_right_stays_one_although_the_limits_are_asked():
+    refused = {f"POST {NOVA}/servers": answer(403), f"GET {NOVA}/limits": {"limits": {"absolute": LIMITS}}}
+    pool, _ = driver(LOOKUPS | refused)
+    with pytest.raises(Denied):
+        pool.act(order(count=1, hypervisor="xeon1"))
+
+
+def test_a_used_up_quota_of_groups():
+    refused = {f"POST {NOVA}/os-server-groups": answer(403), f"GET {NOVA}/limits": {"limits": {"absolute": LIMITS}}}
+    pool, _ = driver(refused)
+    with pytest.raises(NoCapacity, match="server groups is 10"):
+        pool.act(CreateServerGroup(unit="u", name="cloudsentry.final.u", policy="anti-affinity", mark=MARK))
+
+
+def test_names_that_are_not_there_are_all_told_with_the_nearest():
+    missing = {"GET /image/v2/images": [answer(200, {"images": []}), answer(200, IMAGES)]}
+    keys = {f"GET {NOVA}/os-keypairs": {"keypairs": [{"keypair": {"name": "ops"}}]}}
+    pool, _ = driver(LOOKUPS | {f"GET {NOVA}/servers/detail": {"servers": []}} | missing | keys)
+    scope = PoolScope(
+        event="final", full=True, images=("tinny",), flavors=("m1.tini",), networks=("fornt",), key_names=("opps",)
+    )
+    assert pool.observe(scope).missing == (
+        "image 'tinny' (nearest: 'tiny')",
+        "flavor 'm1.tini' (nearest: 'm1.tiny')",
+        "network 'fornt' (nearest: 'front')",
+        "keypair 'opps' (nearest: 'ops')",
+    )
+
+
+def network(id, project, shared=False):
+    return {"id": id, "name": "front", "project_id": project, "shared": shared}
+
+
+def test_two_networks_of_one_name_are_told_with_their_ids():
+    twins = {"networks": [network("net-1", PROJECT), network("net-2", PROJECT)]}
+    pool, _ = driver({f"GET {NOVA}/servers/detail": {"servers": []}, "GET /network/v2.0/networks": twins})
+    view = pool.observe(PoolScope(event="final", full=True, networks=("front",)))
+    assert view.missing == ("network 'front' is ambiguous: net-1, net-2",)
+
+
+def test_an_administrator_s_own_network_wins_over_a_stranger_s():
+    both = {"networks": [network("strange", "other"), network("own", PROJECT)]}
+    made = {f"POST {NOVA}/servers": answer(202, {"server": {}})}
+    pool, wire = driver(LOOKUPS | {"GET /network/v2.0/networks": both} | made)
+    pool.act(order())
+    assert wire.writes()[0][2]["server"]["networks"] == [{"uuid": "own"}]
+
+
+def test_an_old_nova_cannot_pin_to_a_hypervisor(monkeypatch):
+    monkeypatch.setitem(VERSIONS[NOVA]["version"], "version", "2.72")
+    pool, wire = driver(LOOKUPS)
+    with pytest.raises(NotSupported, match=r"2\.74"):
+        pool.act(order(hypervisor="xeon1"))
+    assert wire.writes() == []
+
+
+def test_every_delete_is_tried_and_the_first_error_raised():
+    routes = {f"DELETE {NOVA}/servers/{id}": answer(status) for id, status in (("1", 204), ("2", 409), ("4", 204))}
+    pool, wire = driver(routes)
+    with pytest.raises(Conflict) as caught:
+        pool.act(DeleteServers(unit="u", ids=("1", "2", "3", "4")))
+    assert caught.value.status == 409
+    assert [path[-1] for _, path, _ in wire.writes()] == ["1", "2", "3", "4"]
+
+
+def test_starting_what_runs_is_done_and_what_cannot_run_is_an_error():
+    def routes(status):
+        return {f"POST {NOVA}/servers/1/action": answer(409), f"GET {NOVA}/servers/1": {"server": {"status": status}}}
+
+    driver(routes("ACTIVE"))[0].act(StartServers(unit="u", ids=("1",)))
+    with pytest.raises(Conflict):
+        driver(routes("ERROR"))[0].act(StartServers(unit="u", ids=("1",)))
+
+
+SERVICES = {
+    "services": [
+        {"host": "xeon1", "zone": "az1", "state": "up", "status": "enabled", "forced_down": False},
+        {"host": "xeon2", "zone": "az2", "state": "up", "status": "disabled", "forced_down": False},
+        {"host": "opteron1", "zone": "az1", "state": "down", "status": "enabled", "forced_down": False},
+    ]
+}
+PINS = {
+    f"GET {NOVA}/servers/detail": {"servers": []},
+    f"GET {NOVA}/os-services": SERVICES,
+    f"GET {NOVA}/os-aggregates": {"aggregates": [{"name": "xeon", "hosts": ["xeon1", "xeon2"]}]},
+    f"GET {NOVA}/os-hypervisors/detail": {
+        "hypervisors": [{"id": f"rp-{host}", "service": {"host": host}} for host in ("xeon1", "xeon2", "opteron1")]
+    },
+    "GET /placement/allocation_candidates": {
+        "provider_summaries": {
+            "rp-xeon1": {
+                "traits": ["CUSTOM_XEON"],
+                "resources": {
+                    "VCPU": {"capacity": 64, "used": 4},
+                    "MEMORY_MB": {"capacity": 36864, "used": 512},
+                    "DISK_GB": {"capacity": 100, "used": 1},
+                },
+            }
+        }
+    },
+    "GET /placement/resource_providers/rp-xeon2/inventories": {
+        "inventories": {"VCPU": {"total": 16, "reserved": 0, "allocation_ratio": 4.0}}
+    },
+    "GET /placement/resource_providers/rp-xeon2/usages": {"usages": {"VCPU": 64}},
+    "GET /placement/resource_providers/rp-xeon2/traits": {"traits": ["CUSTOM_XEON"]},
+}
+
+
+def test_hypervisors_of_an_aggregate_with_state_and_room():
+    pool, _ = driver(PINS)
+    view = pool.observe(PoolScope(event="final", full=True, aggregates=("xeon",)))
+    first, second = view.hypervisors
+    assert (first.name, first.up, first.enabled, first.zone) == ("xeon1", True, True, "az1")
+    assert (first.free_vcpus, first.free_ram, first.free_disk, first.traits) == (60, 36352, 99, ("CUSTOM_XEON",))
+    assert (second.name, second.enabled, second.free_vcpus, second.free_ram) == ("xeon2", False, 0, -1)
+    assert (view.pins_allowed, view.missing) == (True, ())
+
+
+def test_hypervisors_of_a_trait():
+    found = {"resource_providers": [{"uuid": "rp-xeon1"}, {"uuid": "rp-of-a-disk-pool"}]}
+    pool, _ = driver(PINS | {"GET /placement/resource_providers": found})
+    view = pool.observe(PoolScope(event="final", full=True, traits=("CUSTOM_XEON",)))
+    assert [host.name for host in view.hypervisors] == ["xeon1"]
+
+
+def test_unknown_pins_are_told():
+    scope = PoolScope(
+        event="final", full=True, hypervisors=("xeon3",), aggregates=("xeons",), traits=("CUSTOM_X",), zones=("az9",)
+    )
+    zones = {"availabilityZoneInfo": [{"zoneName": "az1", "zoneState": {"available": True}}]}
+    pool, _ = driver(
+        PINS | {"GET /placement/resource_providers": answer(400), f"GET {NOVA}/os-availability-zone": zones}
+    )
+    assert pool.observe(scope).missing == (
+        "available zone 'az9' (nearest: 'az1')",
+        "hypervisor 'xeon3' (nearest: 'xeon2', 'xeon1')",
+        "aggregate 'xeons' (nearest: 'xeon')",
+        "trait 'CUSTOM_X'",
+    )
+
+
+def test_a_member_may_not_pin_and_is_not_told_that_hypervisors_are_missing():
+    pool, _ = driver(PINS | {f"GET {NOVA}/os-services": answer(403)})
+    view = pool.observe(PoolScope(event="final", full=True, hypervisors=("xeon1",)))
+    assert (view.pins_allowed, view.hypervisors, view.missing) == (False, (), ())
