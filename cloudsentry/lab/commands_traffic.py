@@ -32,7 +32,7 @@ class LabExec(Command):
     """
 
     def get_parser(self, prog_name: str) -> ArgumentParser:
-        parser = super().get_parser(prog_name)
+        parser: ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("where", metavar="SERVER|SITE", help="name or id, CLOUD/NAME where a name is not enough")
         parser.add_argument(
             "command", metavar="-- COMMAND", nargs=argparse.REMAINDER, help="its exit code is this one's"
@@ -61,7 +61,7 @@ class LabLoad(Lister):
     """
 
     def get_parser(self, prog_name: str) -> ArgumentParser:
-        parser = super().get_parser(prog_name)
+        parser: ArgumentParser = super().get_parser(prog_name)
         parser.add_argument(
             "vip", metavar="VIP", help="address, or a load balancer's name or id, or CLOUD/one of these"
         )
@@ -122,7 +122,7 @@ class LabWanSet(ShowOne):
     """
 
     def get_parser(self, prog_name: str) -> ArgumentParser:
-        parser = super().get_parser(prog_name)
+        parser: ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("--rtt", type=float, metavar="MS", help="round trip")
         parser.add_argument("--rate", type=float, metavar="MBIT", help="Mbit/s each way, 0: no limit")
         parser.add_argument("--loss", type=float, metavar="PERCENT", help="of the packets each way")
@@ -150,7 +150,7 @@ class LabFaultAdd(Lister):
     """
 
     def get_parser(self, prog_name: str) -> ArgumentParser:
-        parser = super().get_parser(prog_name)
+        parser: ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("where", metavar="CLOUD/NAME", help="an API or a hypervisor")
         parser.add_argument("kind", metavar="FAULT", help="see above")
         parser.add_argument("--times", type=int, help="strikes exactly so often (default: until cleared)")
@@ -207,7 +207,7 @@ class LabFaultClear(Lister):
     """Remove one fault or all of them; a hypervisor that died of one runs again"""
 
     def get_parser(self, prog_name: str) -> ArgumentParser:
-        parser = super().get_parser(prog_name)
+        parser: ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("fault", metavar="ID", nargs="?", help="default: every fault")
         return parser
 

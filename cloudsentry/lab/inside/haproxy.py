@@ -12,7 +12,10 @@ import re
 import signal
 import socket
 
-import wires
+if __package__:
+    from . import wires
+else:  # in the lab, where this folder is on PYTHONPATH
+    import wires  # type: ignore[import-not-found,no-redef]
 
 SERVER = re.compile(r"^\s*server (?P<name>\S+) (?P<address>\S+) weight (?P<weight>\d+)(?P<options>.*)$")
 BACKEND = re.compile(r"^backend (?P<name>\S+)")

@@ -1,5 +1,4 @@
-"""What amphorae tell Octavia every few seconds: the heartbeat, made from HAProxy's socket and handed to Octavia's own
-receivers.
+"""What amphorae tell Octavia every two seconds: heartbeats from HAProxy's sockets, for Octavia's own receivers.
 
 Octavia's health manager would get the same message over UDP and do the same two calls with it: `update_stats` for the
 listeners' counters and `UpdateHealthDb.update_health` for the operating status of balancer, listeners, pools and
@@ -10,6 +9,7 @@ import contextlib
 import json
 import time
 
+import heartbeat
 import wires
 from octavia.amphorae.drivers.health import heartbeat_udp
 from octavia.db import api as db_api
@@ -18,46 +18,7 @@ from oslo_log import log as logging
 
 LOG = logging.getLogger("octavia.health")
 EVERY_S = 2.0
-COUNTERS = {"bin": "rx", "bout": "tx", "stot": "totconns", "ereq": "ereq"}
 GONE_AFTER = 5  # looks in a row at which Octavia does not know the balancer
-
-
-def heartbeat(amphora, rows, before):
-    """The message of version 3 (counters are what came since the last), and the counters to give as `before` next
-    time.
-    """
-    message = {"id": amphora, "ver": 3, "recv_time": time.time(), "listeners": {}, "pools": {}}
-    after = {}
-    for row in rows:
-        name, kind = row["pxname"], row["svname"]
-        if kind == "FRONTEND":
-            after[name] = {counter: int(row[counter] or 0) for counter in COUNTERS}
-            fresh = since(before.get(name, {}), after[name])
-            stats = {word: fresh[counter] for counter, word in COUNTERS.items()} | {"conns": int(row["scur"] or 0)}
-            message["listeners"][name] = {"status": row["status"], "stats": stats}
-        else:
-            pool = message["pools"].setdefault(name, {"members": {}})
-            if kind == "BACKEND":
-                pool["status"] = row["status"]
-            else:
-                pool["members"][kind] = member_status(row)
-    return message, after
-
-
-def since(before, after):
-    """What came since: all of it when HAProxy has begun anew."""
-    anew = any(after[name] < before.get(name, 0) for name in after)
-    return {name: after[name] - (0 if anew else before.get(name, 0)) for name in after}
-
-
-def member_status(row):
-    """HAProxy's word; a server of weight 0 that is up is draining, which HAProxy says only when it was told by that
-    word.
-    """
-    status = row["status"]
-    if row["weight"] == "0" and status.startswith("UP"):
-        return "DRAIN"
-    return "MAINT" if status.startswith("MAINT") else status
 
 
 def report(kept, one, updater):
@@ -67,7 +28,7 @@ def report(kept, one, updater):
         with contextlib.suppress(OSError):
             rows = one.rows()
     path = f"{one.folder}/counters.json"
-    message, counters = heartbeat(kept["amphora"], rows, wires.read(path))
+    message, counters = heartbeat.message(kept["amphora"], rows, wires.read(path))
     heartbeat_udp.update_stats(message)
     if counters:
         wires.replace(path, json.dumps(counters))
