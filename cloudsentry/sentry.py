@@ -47,6 +47,11 @@ class Sentry:
         self._loader = loader or Loader()
         self._pace = Pace(**asdict(self._settings.executor))
 
+    @property
+    def settings(self) -> conf.Settings:
+        """How the house is set up."""
+        return self._settings
+
     def close(self) -> None:
         """Let go of the journal."""
         if "_journal" in self.__dict__:
@@ -140,15 +145,19 @@ class Sentry:
 
     # Doing
 
-    def apply(self, event: Event, *, plan: Plan | None = None, listen: Listener = silent) -> Report:
+    def apply(
+        self, event: Event, *, plan: Plan | None = None, since: int | None = None, listen: Listener = silent
+    ) -> Report:
         """Make the clouds as the event wants them; applying twice writes nothing.
 
-        With ``plan`` it is refused (`PlanStale`) unless planning now gives that very plan. Raises `PlanError`,
+        With ``plan`` it is refused (`PlanStale`) unless planning now gives that very plan; with ``since`` unless the
+        event is still kept and its newest revision is of that number. Raises `PlanError`,
         `Owned` while another process works on the event, `DriverError` if a cloud cannot be looked at.
         Ctrl-C ends the run cleanly with outcome ``stopped``.
         """
 
         def fresh() -> tuple[Plan, Snapshot]:
+            self._still(event.event, since)
             snapshot = self._snapshot(event, self._places(event), full=True)
             made = plan_apply(event, snapshot, digest(event))
             if plan is not None and plan.digest != made.digest:
@@ -200,6 +209,12 @@ class Sentry:
             self._journal.run_ended(number, report)
             return report
 
+    def _still(self, name: str, number: int | None) -> None:
+        """Refuse to go on from a revision that is not the newest one any more, or whose event was destroyed."""
+        row = self._journal.event(name) if number is not None else None
+        if row is not None and (row.revision, row.state) != (number, "kept"):
+            raise PlanStale(f"event {name} has moved on since its revision {number} was read: look again")
+
     def _settle(self, event: Event) -> None:
         """Wait for the effects of calls that a killed process made just now, so that they are not made twice."""
         since = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=self._pace.settle)
@@ -210,6 +225,7 @@ class Sentry:
             snapshot = self._snapshot(event, places, full=False)
             ops -= {server.mark.op for view in snapshot.pools for server in view.servers}
             ops -= {balancer.mark.op for view in snapshot.balancers for balancer in view.balancers}
+            ops -= {end.mark.op for view in snapshot.stretches for end in view.ends}
             if ops:
                 self._clock.sleep(self._pace.poll_least)
 

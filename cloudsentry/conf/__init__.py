@@ -20,6 +20,7 @@ from cloudsentry.errors import UserError
 
 __all__ = [
     "ExecutorSettings",
+    "HookSettings",
     "JournalSettings",
     "OwnershipSettings",
     "Settings",
@@ -61,6 +62,20 @@ class ExecutorSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HookSettings:
+    """Who may call, and how often. Times in seconds; each is explained at its option."""
+
+    alertmanager_token: str | None = field(default=None, repr=False)
+    aodh_token: str | None = field(default=None, repr=False)
+    generic_secret: str | None = field(default=None, repr=False)
+    window: float = 300.0
+    duplicates: float = 300.0
+    rate: str = "120/minute"
+    body_most: int = 65536
+    expiry: float = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All of it. ``files`` are those that were read, in their order."""
 
@@ -68,6 +83,7 @@ class Settings:
     journal: JournalSettings
     ownership: OwnershipSettings
     executor: ExecutorSettings
+    hook: HookSettings = field(default_factory=HookSettings)
     files: tuple[str, ...] = ()
 
 
@@ -100,6 +116,7 @@ def settings(argv: Sequence[str] | None = None, config_files: Sequence[str] | No
             backend_url=ownership["backend_url"] or f"file://{state / 'locks'}", lease=ownership["lease"]
         ),
         executor=ExecutorSettings(**values["executor"]),
+        hook=HookSettings(**values["hook"]),
         files=tuple(conf.config_file or ()),
     )
 

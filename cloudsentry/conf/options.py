@@ -77,7 +77,51 @@ EXECUTOR = [
     cfg.IntOpt("threads", default=8, min=1, max=64, help="How many calls are under way at once."),
 ]
 
-GROUPS: dict[str, list[Any]] = {"journal": JOURNAL, "ownership": OWNERSHIP, "executor": EXECUTOR}
+HOOK = [
+    cfg.StrOpt(
+        "alertmanager_token",
+        secret=True,
+        help="SHA-256 in hexadecimal of the token by which Alertmanager may call; without it nobody may. "
+        "`cloudsentry hook --new-token` makes both.",
+    ),
+    cfg.StrOpt(
+        "aodh_token",
+        secret=True,
+        help="SHA-256 in hexadecimal of the token by which Aodh may call; without it nobody may.",
+    ),
+    cfg.StrOpt(
+        "generic_secret",
+        secret=True,
+        help="Secret with which callers of /v1/hooks/generic sign, of at least 32 characters; without it nobody may.",
+    ),
+    cfg.FloatOpt(
+        "window",
+        default=300.0,
+        min=1.0,
+        max=3600.0,
+        help="Seconds by which a signature's time may differ from the clock; a signature is good once within them.",
+    ),
+    cfg.FloatOpt(
+        "duplicates",
+        default=300.0,
+        min=0.0,
+        max=86400.0,
+        help="Seconds within which the same call of Aodh, or the same unnamed generic call, is taken for the same "
+        "alarm. Alertmanager's alerts have a start of their own, and are the same for a week.",
+    ),
+    cfg.StrOpt("rate", default="120/minute", help="Calls from one address, in the notation of the library limits."),
+    cfg.IntOpt("body_most", default=65536, min=1024, max=1048576, help="Bytes of a call's body, at the most."),
+    cfg.FloatOpt(
+        "expiry",
+        default=600.0,
+        min=1.0,
+        max=86400.0,
+        help="Seconds after which an accepted call is given up that could not be carried out, say because another "
+        "process works on the event.",
+    ),
+]
+
+GROUPS: dict[str, list[Any]] = {"journal": JOURNAL, "ownership": OWNERSHIP, "executor": EXECUTOR, "hook": HOOK}
 
 
 def list_opts() -> list[tuple[str, list[Any]]]:

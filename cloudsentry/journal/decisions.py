@@ -86,6 +86,15 @@ class Decisions:
         with self._store.writing() as db:
             return _added(db, row)
 
+    def repeated(self, source: str, digest: str, since: dt.datetime) -> DecisionRow | None:
+        """The decision that the same delivery made since ``since``, and count the repetition; None where it is new."""
+        with self._store.writing() as db:
+            known = _delivery(db, source, digest, since)
+            if known is None or known.decision is None:
+                return None
+            _again(db, source, digest)
+            return _row(_one(db, known.decision))
+
     def accept(
         self, row: DecisionRow, source: str, digest: str, since: dt.datetime, now: dt.datetime
     ) -> tuple[DecisionRow, bool]:

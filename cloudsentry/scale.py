@@ -1,0 +1,271 @@
+"""The hall's floor for scaling: looks at the timetable, the signals and the calls, lets a policy decide, and applies.
+
+A decision that changes something is a new revision of the event with new counts, applied through the same
+corridor as any other. What was decided, from what and why, is kept in the journal before it is done.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import math
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cloudsentry import conf, loading
+from cloudsentry.drivers.signal.base import SignalOptions
+from cloudsentry.errors import Busy, DriverError, Owned, PlanStale, SentryError, Unreachable, UserError
+from cloudsentry.journal.decisions import DecisionRow, Decisions, row_of
+from cloudsentry.records.reports import Listener, Report
+from cloudsentry.records.scaling import Ask, Decision, Inputs, Missing, Reading
+from cloudsentry.spec.event import Event
+from cloudsentry.spec.scaling import SignalSpec, capacities, count_of, scaled
+
+if TYPE_CHECKING:
+    from cloudsentry.journal import RunRow
+    from cloudsentry.sentry import Sentry
+
+BOOT_UNKNOWN = 240.0
+"""Seconds that servers are given to come up while no run of the event tells better: the slow end of usual clouds."""
+BOOT_LEAST = 30.0
+"""Seconds: no run that found servers half made may promise less."""
+HOOK = "hook:"
+"""How the source of a decision begins that a hook's worker carries out."""
+
+
+def silent(note: object) -> None:
+    """A listener that hears nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A call for capacity from outside.
+
+    ``digest`` is what equal calls have in common; ``again`` the seconds after which an equal one is a new alarm.
+    """
+
+    event: str
+    pool: str
+    ask: Ask
+    source: str
+    digest: str
+    again: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """One pass over an event: a decision per scaled pool, and the report of the run, if there was need for one."""
+
+    event: str
+    now: dt.datetime
+    decisions: tuple[DecisionRow, ...]
+    report: Report | None = None
+
+
+class Scaler:
+    """Scaling of the events of one journal. Thread-safe."""
+
+    def __init__(self, sentry: Sentry, *, wall: Callable[[], dt.datetime] | None = None) -> None:
+        """``wall`` tells the time, aware; the default is the machine's clock."""
+        self._sentry = sentry
+        self._wall = wall or (lambda: dt.datetime.now(dt.UTC))
+        self._decisions = Decisions(sentry.settings.journal.connection)
+        # Two calls at once must see each other: the second one's "two more" is counted from the first one's.
+        self._asking = threading.Lock()
+
+    def close(self) -> None:
+        """Let go of the journal."""
+        self._decisions.close()
+
+    @property
+    def settings(self) -> conf.Settings:
+        """How the house is set up."""
+        return self._sentry.settings
+
+    def events(self) -> tuple[str, ...]:
+        """The events that are to be kept."""
+        return tuple(row.name for row in self._sentry.events() if row.state == "kept")
+
+    @property
+    def decisions(self) -> Decisions:
+        """What was decided so far."""
+        return self._decisions
+
+    # By timetable and load
+
+    def tick(
+        self,
+        name: str,
+        *,
+        at: dt.datetime | None = None,
+        dry_run: bool = False,
+        reconcile: bool = False,
+        source: str = "tick",
+        listen: Listener = silent,
+    ) -> Tick:
+        """Decide for every scaled pool of an event, and apply what changes, or what an earlier run left undone.
+
+        ``reconcile`` also looks at the clouds and mends what is not as the event wants it. ``dry_run`` keeps and
+        applies nothing. Raises `UserError` for an event that is not there to be kept, and as `Sentry.apply`.
+        """
+        event, number, runs = self._kept(name)
+        now = at or self._wall()
+        rows = tuple(self._decided(event, pool, now, runs, source) for pool in sorted(event.scaling))
+        if dry_run:
+            return Tick(event=name, now=now, decisions=rows)
+        rows = tuple(self._decisions.add(row) for row in rows)
+        wanted = {row.pool: row.wanted for row in rows if row.wanted != row.current}
+        report = None
+        if wanted or _unfinished(runs) or (reconcile and self._sentry.plan(event).steps):
+            report = self._apply(event, wanted, number, [row.id for row in rows if row.pool in wanted], listen)
+        rows = tuple(self._decisions.get(row.id) if row.pool in wanted else row for row in rows)
+        return Tick(event=name, now=now, decisions=rows, report=report)
+
+    def explain(self, name: str, limit: int = 50, at: dt.datetime | None = None) -> tuple[DecisionRow, ...]:
+        """An event's decisions, newest first; with ``at`` those that had been made by then."""
+        self._sentry.event(name)
+        return self._decisions.of(name, limit, at)
+
+    # By somebody's call
+
+    def ask(self, call: Call) -> tuple[DecisionRow, bool]:
+        """Decide on a call, and queue what is to be done; returns the decision and whether the call is a new one.
+
+        Raises `UserError` where the event or the pool is unknown or is not scaled: nothing is kept then.
+        """
+        with self._asking:
+            now = self._wall()
+            since = now - dt.timedelta(seconds=call.again)
+            known = self._decisions.repeated(call.source, call.digest, since)
+            if known is not None:
+                return known, False
+            event, _, runs = self._kept(call.event)
+            inputs = self._inputs(event, call.pool, now, runs, call.ask)
+            queued = [row for row in self._decisions.open(HOOK, call.event) if row.pool == call.pool]
+            if queued:
+                inputs = dataclasses.replace(inputs, current=queued[-1].wanted)
+            decision: Decision = loading.load("cloudsentry.policy", "asked")().decide(inputs)
+            row = row_of(inputs, decision, source=call.source, policy="asked", queued=True)
+            return self._decisions.accept(row, call.source, call.digest, since, now)
+
+    def waiting(self) -> tuple[str, ...]:
+        """Events with accepted calls that are still to be carried out."""
+        return tuple(sorted({row.event for row in self._decisions.open(HOOK)}))
+
+    def carry_out(self, name: str, expiry: float) -> bool:
+        """Do in one run what calls have asked of an event, unless they are older than ``expiry`` seconds.
+
+        Returns False when nothing is left to do. Raises `Owned`, `PlanStale`, `Busy` or `Unreachable` where it is to
+        be tried again; what cannot be done at all is noted at the decisions.
+        """
+        rows = self._decisions.open(HOOK, name)
+        old = [row.id for row in rows if (self._wall() - row.at).total_seconds() > expiry]
+        if old:
+            self._decisions.move(old, "failed", error=f"given up after {expiry:g} s")
+        rows = tuple(row for row in rows if row.id not in old)
+        if not rows:
+            return False
+        ids = [row.id for row in rows]
+        try:
+            event, number, _ = self._kept(name)
+            self._apply(event, _combined(event, rows), number, ids, silent)
+        except (Owned, PlanStale, Busy, Unreachable):
+            self._decisions.move(ids, "queued")
+            raise
+        except SentryError as error:
+            self._decisions.move(ids, "failed", error=str(error))
+        return True
+
+    # What both need
+
+    def _kept(self, name: str) -> tuple[Event, int, tuple[RunRow, ...]]:
+        """An event that is to be kept as its newest revision says, that revision's number, and its runs."""
+        event, number = self._sentry.event(name)
+        row = next((row for row in self._sentry.events() if row.name == event.event), None)
+        if row is None:
+            raise UserError(f"event {event.event} was never applied: apply it first")
+        runs = self._sentry.runs(event.event)
+        if row.state != "kept" or (runs and runs[0].goal == "destroy"):
+            raise UserError(f"event {event.event} was destroyed, or is about to be: apply its file to have it again")
+        return event, number, runs
+
+    def _decided(self, event: Event, pool: str, now: dt.datetime, runs: tuple[RunRow, ...], source: str) -> DecisionRow:
+        policy = event.scaling[pool].policy
+        inputs = self._inputs(event, pool, now, runs)
+        decision: Decision = loading.load("cloudsentry.policy", policy)().decide(inputs)
+        return row_of(inputs, decision, source=source, policy=policy)
+
+    def _inputs(
+        self, event: Event, pool: str, now: dt.datetime, runs: tuple[RunRow, ...], ask: Ask | None = None
+    ) -> Inputs:
+        scaling = event.scaling.get(pool)
+        if scaling is None:
+            known = ", ".join(sorted(event.scaling)) or "none"
+            raise UserError(f"event {event.event} does not scale a pool {pool!r} (it scales: {known})")
+        pins = event.pools[pool].pins
+        return Inputs(
+            event=event.event,
+            pool=pool,
+            now=now,
+            current=count_of(pins),
+            least=scaling.least,
+            most=scaling.most,
+            capacities=capacities(pins, scaling),
+            step=scaling.step,
+            cooldown=scaling.cooldown,
+            ahead=scaling.lead,
+            boot=boot_seconds(runs),
+            utilisation=scaling.utilisation,
+            demands=event.calendar.demands() if event.calendar else (),
+            signal=_read(scaling.signal) if scaling.signal else None,
+            ask=ask,
+            changed=self._decisions.changed(event.event, pool),
+        )
+
+    def _apply(self, event: Event, wanted: dict[str, int], number: int, ids: list[int], listen: Listener) -> Report:
+        """Apply an event with new counts, and note at the decisions how it went."""
+        self._decisions.move(ids, "running")
+        try:
+            report = self._sentry.apply(scaled(event, wanted), since=number, listen=listen)
+        except (SentryError, DriverError) as error:
+            self._decisions.move(ids, "failed", error=str(error))
+            raise
+        state = "done" if report.outcome == "done" else "failed"
+        self._decisions.move(ids, state, run=report.run, error="\n".join(report.left))  # type: ignore[arg-type]
+        return report
+
+
+def boot_seconds(runs: Iterable[RunRow]) -> float:
+    """The 99th percentile (nearest rank) of how long the event's own applies took that wrote something."""
+    took = sorted(
+        (run.ended - run.started).total_seconds()
+        for run in runs
+        if run.goal == "apply" and run.outcome == "done" and run.ended is not None and run.writes
+    )
+    return max(BOOT_LEAST, took[math.ceil(0.99 * len(took)) - 1]) if took else BOOT_UNKNOWN
+
+
+def _unfinished(runs: tuple[RunRow, ...]) -> bool:
+    """Whether the newest run did not reach its end as wanted: killed, stopped or failed."""
+    return bool(runs) and runs[0].outcome != "done"
+
+
+def _read(spec: SignalSpec) -> Reading | Missing:
+    options = SignalOptions(url=spec.url or "", query=spec.query or "", unit=spec.unit, timeout=spec.timeout)
+    found: Reading | Missing = loading.load("cloudsentry.signal", spec.driver)(options).read()
+    return found
+
+
+def _combined(event: Event, rows: Iterable[DecisionRow]) -> dict[str, int]:
+    """What several calls want of each pool now: one that asked for more never takes away what came meanwhile."""
+    wanted: dict[str, int] = {}
+    for row in rows:
+        scaling = event.scaling.get(row.pool)
+        if scaling is None:
+            continue
+        count = wanted.get(row.pool, count_of(event.pools[row.pool].pins))
+        count = max(count, row.wanted) if row.wanted > row.current else min(count, row.wanted)
+        wanted[row.pool] = max(scaling.least, min(scaling.most, count))
+    return wanted

@@ -1,0 +1,8 @@
+"""The door for other programs: alarms come in over HTTP, decisions go out.
+
+``gate``    who may call, how often, how much
+``bodies``  what callers send and get
+``alarms``  from their words to calls for capacity
+``worker``  carries accepted calls out, one run per event at a time
+``app``     the routes
+"""
