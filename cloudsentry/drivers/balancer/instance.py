@@ -80,10 +80,6 @@ class Instance:
         """For the mark file; `read` reads it back."""
         return json.dumps(dataclasses.asdict(self), sort_keys=True, indent=1).encode()
 
-    def folder(self, base: str) -> str:
-        """Where it lies."""
-        return f"{base}/{self.mark.event}/{self.mark.unit}"
-
 
 def instances(host: Host, base: str, event: str, driver: str) -> tuple[Instance, ...]:
     """A driver's instances of an event on a host, by one read."""
@@ -131,14 +127,13 @@ def port_of(port: int) -> int:
     return port
 
 
-def checked(member: Member, most: int) -> Member:
-    """A member with its name in the daemon; nothing in it can break out of a configuration or a command."""
+def checked(member: Member, mark: Mark, most: int) -> Member:
+    """A member of ours with its name in the daemon; nothing in it can break out of a configuration or a command."""
     _fits(MEMBER, member.name, "member name")
     if not 0 <= member.weight <= most:
         raise NotSupported(f"{member.address} has weight {member.weight}: it must be within 0 and {most}")
-    return dataclasses.replace(
-        member, id=f"{PREFIX}{member.name}", address=address_of(member.address), port=port_of(member.port)
-    )
+    address, port = address_of(member.address), port_of(member.port)
+    return dataclasses.replace(member, id=f"{PREFIX}{member.name}", address=address, port=port, mark=mark)
 
 
 def joined(address: str, port: int) -> str:
