@@ -139,7 +139,7 @@ def garbled(call: Call) -> DriverError:
 def _refused(call: Call, failure: ksa.HttpError) -> DriverError:
     """A status that keystoneauth itself raised: the identity service, before the call was sent."""
     status = int(failure.http_status or 0)
-    text = f"{call}: the identity service answers {status}: {str(failure.message)[:TEXT_MAX]}"
+    text = f"the identity service answers {status}: {str(failure.message)[:TEXT_MAX]}"
     if status in (401, 403, 404):
         return Denied(text, cloud=call.cloud, status=status)
     if status == 429 or status >= 500:

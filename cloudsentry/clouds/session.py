@@ -189,18 +189,18 @@ class Cloud:
 
     def _endpoint(self, call: faults.Call) -> Endpoint:
         """Where the service is. The token is there afterwards too: what fails later is the call's own."""
-        known = self._endpoints.get(call.service)
-        lookup = faults.Call(cloud=self.name, service=call.service, method="GET", path="/")
+        stage = faults.Call(cloud=self.name, service="identity", method="GET", path="/auth/tokens")
         try:
-            if known:
-                self._session.get_token()
+            self._session.get_token()
+            if known := self._endpoints.get(call.service):
                 return known
+            stage = faults.Call(cloud=self.name, service=call.service, method="GET", path="/")
             with self._lock:
                 if call.service not in self._endpoints:
                     self._endpoints[call.service] = self._locate(call.service)
                 return self._endpoints[call.service]
         except (ksa.ClientException, requests.exceptions.RequestException) as failure:
-            raise faults.lost(lookup, failure) from failure
+            raise faults.lost(stage, failure) from failure
 
     def _locate(self, service: str) -> Endpoint:
         oldest, newest = MICROVERSIONED.get(service, (None, None))

@@ -20,13 +20,19 @@ PLACES = {
 
 
 def drivers(family: str) -> list[Any]:
-    """Every entry point of a family; what runs on the lab is marked so."""
-    known = sorted(importlib.metadata.entry_points(group=family), key=lambda point: point.name)
+    """Every entry point of a family that has a place (a test sees to it that all have); those of the lab are marked."""
+    found = sorted(importlib.metadata.entry_points(group=family), key=lambda point: point.name)
+    known = [point for point in found if point.name in PLACES[family]]
     at_lab = {name for name, make in PLACES[family].items() if make is places.lab}
     return [
         pytest.param((family, point), id=point.name, marks=[pytest.mark.lab] if point.name in at_lab else [])
         for point in known
     ]
+
+
+def names(family: str) -> set[str]:
+    """The names of a family's entry points."""
+    return {point.name for point in importlib.metadata.entry_points(group=family)}
 
 
 def classes(family: str) -> list[Any]:

@@ -11,7 +11,7 @@ from cloudsentry.drivers.pool.base import PoolDriver
 from cloudsentry.errors import DriverError, NotSupported
 from cloudsentry.records.orders import CreateServerGroup, DeleteServerGroups, DeleteServers, StartServers
 
-from .conftest import PLACES, classes, drivers, same_signature
+from .conftest import PLACES, classes, drivers, names, same_signature
 from .places import Place
 
 FAMILY = "cloudsentry.pool"
@@ -19,7 +19,7 @@ everywhere = pytest.mark.parametrize("place", drivers(FAMILY), indirect=True)
 
 
 def test_every_driver_has_a_place():
-    assert {param.id for param in drivers(FAMILY)} == set(PLACES[FAMILY])
+    assert names(FAMILY) == set(PLACES[FAMILY])
 
 
 @pytest.mark.parametrize("driver", classes(FAMILY))
@@ -93,6 +93,19 @@ def test_a_server_group_is_found_by_its_name_and_keeps_its_servers_apart(place: 
     order = place.servers(count=2, group=group.name)
     place.done(order)
     assert len({server.hypervisor for server in place.view().servers}) == 2
+
+
+@everywhere
+def test_a_server_that_finds_no_place_says_why(place: Place):
+    group = CreateServerGroup(
+        unit="front", name=f"cloudsentry.{place.event}.front", policy="anti-affinity", mark=place.mark("front")
+    )
+    place.done(group)
+    order = place.servers(count=5, group=group.name)
+    place.driver.act(order)
+    progress = place.until(order)
+    assert (progress.state, progress.done) == ("failed", 0)
+    assert "5 of 5 in ERROR: No valid host was found" in progress.detail
 
 
 @everywhere

@@ -82,7 +82,7 @@ class OctaviaBalancer(BalancerDriver):
         balancer = self._writable(order)
         if balancer.get("provider") in WEIGHTLESS and not weigh_alike(order.members):
             raise NotSupported(f"Octavia's provider {balancer['provider']!r} cannot weigh members", cloud=self._name)
-        pool = balancer["pools"][0]["id"]
+        pool = self._pool(balancer, order)
         subnets = {name: self._id("subnet", name) for name in sorted({m.subnet for m in order.members if m.subnet})}
         found = calls.members(self._cloud, pool)
         if taken := clash(order.members, found):
@@ -95,17 +95,27 @@ class OctaviaBalancer(BalancerDriver):
         except Busy as busy:
             raise self._immutable(busy, balancer["id"]) from busy
 
+    def _pool(self, balancer: Mapping[str, Any], order: SetMembers) -> str:
+        """The id of our pool: a person may have added one of theirs."""
+        pools = balancer["pools"]
+        if len(pools) > 1:
+            pools = [read.pool_of(balancer, calls.pools(self._cloud, order.mark.event))]
+        if not pools or not pools[0]:
+            raise Conflict(f"balancer {balancer['name']} has no pool of ours", cloud=self._name)
+        return str(pools[0]["id"])
+
     def _writable(self, order: SetMembers) -> Mapping[str, Any]:
-        """The unit's balancer, where it takes a write now: asking first saves the 409."""
+        """The unit's balancer, where it takes a write now: asking first saves the 409. By id, as in a view."""
         found = calls.balancers(self._cloud, order.mark.event, order.unit)
-        if not found or not found[0].get("pools"):
-            raise Conflict(f"there is no balancer with a pool for {order.unit}", cloud=self._name)
-        state = found[0]["provisioning_status"]
+        if not found:
+            raise Conflict(f"there is no balancer for {order.unit}", cloud=self._name)
+        balancer = min(found, key=lambda item: str(item["id"]))
+        name, state = balancer["name"], str(balancer["provisioning_status"])
         if state.startswith("PENDING"):
-            raise Busy(f"balancer {found[0]['name']} is in {state}", cloud=self._name, status=409)
+            raise Busy(f"balancer {name} is in {state}", cloud=self._name, status=409)
         if state == "ERROR":
-            raise Conflict(f"balancer {found[0]['name']} is in ERROR", cloud=self._name, status=409)
-        return found[0]
+            raise Conflict(f"balancer {name} is in ERROR", cloud=self._name, status=409)
+        return balancer
 
     def _immutable(self, busy: Busy, id: str) -> DriverError:
         """A 409 is of passage while the balancer works on something, and for good once it is in ERROR."""

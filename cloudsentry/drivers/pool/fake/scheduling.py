@@ -37,7 +37,7 @@ def place(
     order: CreateServers,
     group: tuple[FakeGroup, list[str]] | None,
 ) -> list[str]:
-    """A hypervisor for each server of an order; empty where none is valid."""
+    """A hypervisor for each server of an order; all empty where one finds none: so does Nova's scheduler."""
     in_group = collections.Counter(group[1] if group else [])
     most = group[0].max_per_host if group and group[0].policy == "anti-affinity" else -1
     queue = [(load[name], name) for name, host in hypervisors.items() if _fits(name, host, order)]
@@ -51,7 +51,7 @@ def place(
         placed.append(name)
         in_group[name] += 1
         heapq.heappush(queue, (used + 1, name))
-    return placed + [""] * (order.count - len(placed))
+    return placed if len(placed) == order.count else [""] * order.count
 
 
 def _fits(name: str, host: FakeHypervisor, order: CreateServers) -> bool:

@@ -162,6 +162,13 @@ def test_all_weights_are_one_write_and_a_person_s_member_stays_as_it_is():
     }
 
 
+def test_a_person_s_pool_is_left_alone():
+    two = BALANCER | {"pools": [{"id": "po-0"}, {"id": "po-1"}]}
+    octavia, wire = driver(world(two) | {f"PUT {LB}/pools/po-1/members": answer(202)})
+    octavia.act(members(10))
+    assert [path for _, path, _ in wire.writes()] == [f"{LB}/pools/po-1/members"]
+
+
 def test_a_person_s_member_is_not_taken_over():
     octavia, wire = driver(world(members=[THEIRS | {"address": "10.0.0.11"}]))
     with pytest.raises(Conflict, match=r"10\.0\.0\.11:80"):
