@@ -171,7 +171,7 @@ def _kind(causes: list[BaseException]) -> str:
 def retry_after(headers: Mapping[str, str]) -> float:
     """Seconds of ``Retry-After``, as a number or as a date against the answer's own ``Date``; 0 where absent."""
     value = headers.get("Retry-After", "").strip()
-    if value.isdigit():
+    if value.isdecimal():
         return float(value)
     until, now = _date(value), _date(headers.get("Date", ""))
     return max(0.0, (until - now).total_seconds()) if until and now else 0.0

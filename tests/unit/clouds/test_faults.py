@@ -106,6 +106,7 @@ def test_explanations_of_every_shape(body, text):
         ({"Retry-After": "Mon, 23 Nov 2026 10:00:30 GMT", "Date": "Mon, 23 Nov 2026 10:00:00 GMT"}, 30.0),
         ({"Retry-After": "Mon, 23 Nov 2026 09:00:00 GMT", "Date": "Mon, 23 Nov 2026 10:00:00 GMT"}, 0.0),
         ({"Retry-After": "soon"}, 0.0),
+        ({"Retry-After": "²"}, 0.0),
         ({}, 0.0),
     ],
 )
