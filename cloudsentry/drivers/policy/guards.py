@@ -24,7 +24,8 @@ def guarded(
         return _growing(inputs, bounded, rule, reasons, demand)
     if bounded < inputs.current:
         return _shrinking(inputs, bounded, rule, reasons, demand)
-    return Decision(wanted=bounded, rule=rule, demand=demand, reasons=reasons)
+    # Fewer wished than there must be, and so many there are: the everyday between matches, not worth a rule.
+    return Decision(wanted=bounded, rule="steady" if wish < bounded else rule, demand=demand, reasons=reasons)
 
 
 def _bounded(inputs: Inputs, wish: int) -> int:

@@ -23,7 +23,7 @@ class TargetPolicy(PolicyDriver):
             return guarded(inputs, max(floor, inputs.current), rule, told, demand=demand)
         load = signal.value / inputs.utilisation
         wish = max(floor, servers_for(inputs.capacities, load))
-        rule = "steady" if wish == inputs.current else "calendar" if floor >= wish else "load"
+        rule = "steady" if wish == inputs.current else "calendar" if wish == floor > inputs.current else "load"
         told = (
             f"{signal.source}: {signal.value:g} {signal.unit}, for which {load:g} are wanted",
             *reasons(inputs, demand),
