@@ -90,11 +90,18 @@ def install_environment(lab: Layout) -> None:
     outside = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     outside[processes.MARK] = str(lab.root)
     pip = [str(lab.venv / "bin" / "python"), "-m", "pip"]
-    if subprocess.run([*pip, "--version"], env=outside, capture_output=True, check=False).returncode:
+    if not _works([*pip, "--version"], outside):
         logged([sys.executable, "-m", "venv", "--clear", str(lab.venv)], log, outside)
     # --no-deps: the pins are the whole closure, and some plug-ins ask for more than the lab uses.
     logged([*pip, "install", "-q", "--no-deps", "-r", str(REQUIREMENTS)], log, outside)
     stamp(lab).write_text(wanted(), encoding="ascii")
+
+
+def _works(command: list[str], env: Mapping[str, str]) -> bool:
+    try:
+        return subprocess.run(command, env=env, capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
 
 
 def logged(command: list[str], log: Path, env: Mapping[str, str]) -> None:
