@@ -5,42 +5,21 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, wait
 from typing import Any
 
 import pytest
 
 from cloudsentry.errors import Ambiguous, Busy, Denied, DriverError, NoCapacity, Unreachable
-from cloudsentry.executor import Clock, Pace, Run
+from cloudsentry.executor import Pace, Run
 from cloudsentry.records.marks import Mark
 from cloudsentry.records.orders import CreateServers, DeleteServers, Order, SetMembers, Share, Template
 from cloudsentry.records.plans import Plan, Step
 from cloudsentry.records.reports import Note, StepReport
 from cloudsentry.records.views import Balancer, BalancerView, Member, PoolView, Server, Snapshot, View
+from cloudsentry.testing import JumpClock
 
 POOL = ("pool", "private", "world")
 LB = ("balancer", "private", "world")
-
-
-class JumpClock(Clock):
-    """Time that passes only when somebody sleeps; threads are waited for as they are."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._now, self._lock = 0.0, threading.Lock()
-
-    def now(self) -> float:
-        return self._now
-
-    def sleep(self, seconds: float) -> None:
-        with self._lock:
-            self._now += max(0.0, seconds)
-
-    def until_done(self, futures: set[Future[Any]], seconds: float) -> None:
-        if futures:
-            wait(futures, timeout=5, return_when="FIRST_COMPLETED")
-        else:
-            self.sleep(seconds)
 
 
 class World:

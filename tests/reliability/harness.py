@@ -1,0 +1,256 @@
+"""Kills and faults at every point of an operation, then the same command again.
+
+A *scenario* is an event that stands and an operation on it. A *case* is a scenario with one thing going
+wrong: the process ends by SIGKILL before or after one call or one line of the journal, or one call
+fails in one way. After it the operation is run again, in another process, by nobody who remembers
+anything; the world must then be as wanted, with nothing doubled and nothing left.
+
+Worlds and journal are files, so they outlive the process that is killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from cloudsentry import conf
+from cloudsentry.clouds.fake import FaultRule
+from cloudsentry.drivers.balancer.fake.cloud import FakeBalancers
+from cloudsentry.drivers.pool.fake.cloud import FakeCloud
+from cloudsentry.errors import SentryError
+from cloudsentry.journal import Journal
+from cloudsentry.records.reports import Report
+from cloudsentry.sentry import Sentry
+from cloudsentry.spec.event import Event
+from cloudsentry.testing import JumpClock
+
+CLOUDS = ("private", "public")
+
+
+def event(xeon: int = 2, opteron: int = 2, *, weight: int = 10, image: str = "tiny", osaka: bool = True) -> Event:
+    """Two sites as in the source, small enough for thousands of cases."""
+    alike = {"driver": "fake", "flavor": "nano", "networks": ["front"], "image": image}
+    pins = [
+        {"hypervisor": "xeon1", "count": xeon, "weight": weight},
+        {"hypervisor": "opteron1", "count": opteron, "weight": 2},
+    ]
+    pools: dict[str, Any] = {"nara": {**alike, "site": "nara", "pins": pins}}
+    if osaka:
+        pools["osaka"] = {**alike, "site": "osaka", "pins": [{"anti_affinity": 1, "count": 2}]}
+    return Event.model_validate(
+        {
+            "event": "cup",
+            "sites": {"nara": {"cloud": "private"}, "osaka": {"cloud": "public"}},
+            "pools": pools,
+            "balancers": {
+                "web": {"site": "nara", "driver": "fake", "network": "front", "members": [{"pool": "nara"}], "drain": 3}
+            },
+        }
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Scenario:
+    """What stands (None: nothing), and what is then wanted (None: nothing)."""
+
+    name: str
+    stands: Event | None
+    wanted: Event | None
+
+
+SCENARIOS = (
+    Scenario("provision", None, event()),
+    Scenario("re-weight", event(), event(weight=7)),
+    Scenario("grow", event(), event(xeon=4)),
+    Scenario("shrink", event(), event(xeon=1, osaka=False)),
+    Scenario("replace", event(osaka=False), event(image="newer", osaka=False)),
+    Scenario("destroy", event(), None),
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a case ended. ``struck`` is False when the fault lay behind the operation's last call."""
+
+    struck: bool
+    converged: bool
+    orphans: int = 0
+    duplicates: int = 0
+    lost: int = 0
+    second_writes: int = 0
+    detail: str = ""
+
+    @property
+    def good(self) -> bool:
+        """Converged, with nothing left, doubled or lost, and nothing to write afterwards."""
+        return self.converged and not (self.orphans or self.duplicates or self.lost or self.second_writes)
+
+
+class Bench:
+    """A folder with the worlds and the journal of one scenario, copied for each case."""
+
+    def __init__(self, scenario: Scenario, folder: Path) -> None:
+        self.scenario, self._folder = scenario, folder
+        self._golden = folder / "golden"
+        self._golden.mkdir(parents=True)
+        with _in(self._golden):
+            stands = scenario.stands
+            if stands is not None:
+                assert operate(stands, stands).outcome == "done"
+
+    def case(self, prepare: Callable[[], None]) -> Verdict:
+        """One case: ``prepare`` sets the trap, in the process that is to fall into it."""
+        folder = self._folder / "case"
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(self._golden, folder)
+        scenario = self.scenario
+        with _in(folder):
+            ended = _child(lambda: _trapped(scenario, prepare))
+            with _disarmed() as struck:
+                struck = struck or ended != 0
+                try:
+                    again = operate(scenario.wanted, scenario.stands)
+                except SentryError as error:
+                    return Verdict(struck=struck, converged=False, detail=str(error))
+                second = operate(scenario.wanted, scenario.stands)
+            return _judge(scenario, again, second, struck)
+
+
+def operate(wanted: Event | None, stands: Event | None) -> Report:
+    """The operation, as a new process would do it."""
+    sentry = Sentry(_settings(), clock=JumpClock())
+    try:
+        if wanted is not None:
+            return sentry.apply(wanted)
+        assert stands is not None
+        return sentry.destroy(stands)
+    finally:
+        sentry.close()
+
+
+def arm_call(family: str, cloud: str, kind: str, nth: int, *, verb: str = "*", **more: Any) -> None:
+    """The ``nth`` call of a kind at one place goes wrong."""
+    place = FakeCloud.named(cloud) if family == "pool" else FakeBalancers.named(cloud)
+    with place.work() as state:
+        state.faults.append(FaultRule(verb, nth, kind, **more))  # type: ignore[arg-type]
+
+
+def arm_journal(method: str, nth: int, *, after: bool) -> None:
+    """The process is killed before or after the ``nth`` call of one of the journal's methods."""
+    count, plain = Counter[str](), getattr(Journal, method)
+
+    def trap(self: Journal, *args: Any, **named: Any) -> Any:
+        count[method] += 1
+        if count[method] == nth and not after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = plain(self, *args, **named)
+        if count[method] == nth:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    setattr(Journal, method, trap)
+
+
+def _settings() -> conf.Settings:
+    return conf.settings([], config_files=[])
+
+
+def _trapped(scenario: Scenario, prepare: Callable[[], None]) -> None:
+    prepare()
+    with contextlib.suppress(SentryError):
+        operate(scenario.wanted, scenario.stands)
+
+
+def _child(work: Callable[[], None]) -> int:
+    """Run in a process of its own; returns its wait status."""
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work()
+        except BaseException:  # noqa: BLE001 - the child must never return into the test runner
+            import traceback
+
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    return os.waitpid(pid, 0)[1]
+
+
+@contextlib.contextmanager
+def _in(folder: Path) -> Iterator[None]:
+    """Worlds and journal of this process live in ``folder``."""
+    before = {name: os.environ.get(name) for name in ("CLOUDSENTRY_FAKE_DIR", "CLOUDSENTRY_STATE_DIR")}
+    os.environ.update(CLOUDSENTRY_FAKE_DIR=str(folder / "worlds"), CLOUDSENTRY_STATE_DIR=str(folder / "state"))
+    _forget()
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+        _forget()
+
+
+def _forget() -> None:
+    FakeCloud.forget()
+    FakeBalancers.forget()
+
+
+@contextlib.contextmanager
+def _disarmed() -> Iterator[bool]:
+    """Take all faults away; tells whether any of them had struck."""
+    struck = False
+    for place in (*map(FakeCloud.named, CLOUDS), *map(FakeBalancers.named, CLOUDS)):
+        with place.work() as state:
+            struck = struck or any(rule.seen >= rule.nth for rule in state.faults)
+            state.faults.clear()
+    yield struck
+
+
+def _writes() -> int:
+    return sum(place.state.writes for place in (*map(FakeCloud.named, CLOUDS), *map(FakeBalancers.named, CLOUDS)))
+
+
+def _judge(scenario: Scenario, again: Report, second: Report, struck: bool) -> Verdict:
+    servers = [
+        one.server
+        for cloud in CLOUDS
+        for mine in FakeCloud.named(cloud).state.servers.values()
+        for one in mine.values()
+    ]
+    wanted = Counter[str]()
+    if scenario.wanted is not None:
+        for name, pool in scenario.wanted.pools.items():
+            for pin in pool.pins:
+                kind, value = pin.place
+                wanted[f"{name}@{value if kind == 'hypervisor' else f'{kind}:{value}'}"] += pin.count
+    found = Counter(server.mark.unit for server in servers)
+    broken = [server.name for server in servers if server.status != "ACTIVE"]
+    surplus = found - wanted
+    return Verdict(
+        struck=struck,
+        converged=again.outcome == second.outcome == "done" and not broken,
+        orphans=sum(count for unit, count in surplus.items() if unit not in wanted) + _orphans(scenario),
+        duplicates=sum(count for unit, count in surplus.items() if unit in wanted),
+        lost=sum((wanted - found).values()),
+        second_writes=len(second.steps),
+        detail=json.dumps({"again": again.left, "second": second.left, "broken": broken}),
+    )
+
+
+def _orphans(scenario: Scenario) -> int:
+    """Groups and balancers that nobody wants any more, and balancers that are doubled."""
+    balancers = [one for cloud in CLOUDS for one in FakeBalancers.named(cloud).state.balancers.values()]
+    if scenario.wanted is None:
+        groups = sum(len(FakeCloud.named(cloud).state.groups) for cloud in CLOUDS)
+        return len(balancers) + groups
+    return max(0, len(balancers) - len(scenario.wanted.balancers))

@@ -1,0 +1,96 @@
+"""Every operation, with everything going wrong once at every place: nothing lost, nothing doubled, nothing left."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from harness import CLOUDS, SCENARIOS, Bench, Scenario, Verdict, arm_call, arm_journal
+
+PLACES = [(family, cloud) for family in ("pool", "balancer") for cloud in CLOUDS]
+KILLS = ("kill_before", "kill_after")
+FAULTS = ("busy", "unreachable", "ambiguous_before", "ambiguous_after", "denied", "nocapacity")
+
+
+@pytest.fixture(scope="session")
+def table() -> Iterator[list[dict[str, object]]]:
+    """The figures of all tests, written where $CLOUDSENTRY_RELIABILITY_JSON says."""
+    rows: list[dict[str, object]] = []
+    yield rows
+    path = os.environ.get("CLOUDSENTRY_RELIABILITY_JSON")
+    if path:
+        Path(path).write_text(json.dumps(rows, indent=1) + "\n")
+
+
+def _sweep(bench: Bench, arm: Callable[[int], None]) -> list[tuple[int, Verdict]]:
+    """The fault at the first call, the second, … until the operation has no such call any more."""
+    verdicts = []
+    for nth in itertools.count(1):
+        verdict = bench.case(lambda nth=nth: arm(nth))  # type: ignore[misc]
+        if not verdict.struck:
+            return verdicts
+        verdicts.append((nth, verdict))
+    raise AssertionError
+
+
+def _hold(rows: list[dict[str, object]], scenario: Scenario, fault: str, verdicts: list[tuple[str, Verdict]]) -> None:
+    rows.append(
+        {
+            "operation": scenario.name,
+            "fault": fault,
+            "cases": len(verdicts),
+            "converged": sum(verdict.converged for _, verdict in verdicts),
+            "orphans": sum(verdict.orphans for _, verdict in verdicts),
+            "duplicates": sum(verdict.duplicates for _, verdict in verdicts),
+            "lost": sum(verdict.lost for _, verdict in verdicts),
+        }
+    )
+    assert verdicts, "the fault struck nowhere: the harness is broken"
+    assert [(where, verdict) for where, verdict in verdicts if not verdict.good] == []
+
+
+@pytest.mark.parametrize("kind", KILLS + FAULTS)
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_at_every_call(scenario: Scenario, kind: str, tmp_path: Path, table: list[dict[str, object]]) -> None:
+    bench = Bench(scenario, tmp_path)
+    verdicts = [
+        (f"{family} {cloud} call {nth}", verdict)
+        for family, cloud in PLACES
+        for nth, verdict in _sweep(bench, lambda nth, family=family, cloud=cloud: arm_call(family, cloud, kind, nth))  # type: ignore[misc]
+    ]
+    _hold(table, scenario, kind, verdicts)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_at_every_line_of_the_journal(
+    scenario: Scenario, after: bool, tmp_path: Path, table: list[dict[str, object]]
+) -> None:
+    bench = Bench(scenario, tmp_path)
+    verdicts = [
+        (f"{method} {nth}", verdict)
+        for method in ("revise", "begin", "intent", "step_ended", "run_ended", "event_gone")
+        for nth, verdict in _sweep(bench, lambda nth, method=method: arm_journal(method, nth, after=after))  # type: ignore[misc]
+    ]
+    _hold(table, scenario, f"kill {'after' if after else 'before'} a line of the journal", verdicts)
+
+
+@pytest.mark.parametrize("scenario", [item for item in SCENARIOS if item.wanted], ids=lambda scenario: scenario.name)
+def test_servers_that_end_in_error(scenario: Scenario, tmp_path: Path, table: list[dict[str, object]]) -> None:
+    bench = Bench(scenario, tmp_path)
+
+    def arm(cloud: str, nth: int) -> None:
+        arm_call("pool", cloud, "error_server", nth, verb="CreateServers")
+
+    verdicts = [
+        (f"{cloud} create {nth}", verdict)
+        for cloud in CLOUDS
+        for nth, verdict in _sweep(bench, lambda nth, cloud=cloud: arm(cloud, nth))  # type: ignore[misc]
+    ]
+    if verdicts:
+        _hold(table, scenario, "a server ends in ERROR", verdicts)
