@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 from cloudsentry.clouds.hosts import Host
 from cloudsentry.drivers.balancer.apache.render import CONSOLE_PORT, console_of, health, url
 from cloudsentry.drivers.balancer.daemon import Daemon
-from cloudsentry.drivers.balancer.instance import PREFIX, parted
+from cloudsentry.drivers.balancer.instance import PREFIX, joined, parted
 from cloudsentry.errors import Ambiguous, DriverError
 from cloudsentry.records.marks import Mark
 from cloudsentry.records.orders import Monitor
@@ -153,7 +153,7 @@ class _OnHost(http.client.HTTPConnection):
 
 
 def _member(row: dict[str, str], mark: Mark, *, watched: bool) -> Member | None:
-    where = parted(row["name"].partition("://")[2])
+    where = parted(joined(row["hostname"], int(row["port"])))
     if where is None:
         return None  # a member by host name: nobody's whom an event could name
     states, route = set(row["status"].split()), row["route"]

@@ -106,10 +106,6 @@ class ApacheBalancer(BalancerDriver):
             try:
                 room = console.tell(posts(before, members, daemon.instance.monitor))
                 after = console.standing()
-                if room and differs(after, members):
-                    # The first member of an empty pool is there but takes its settings only after the next look.
-                    console.tell(posts(after, members, daemon.instance.monitor))
-                    after = console.standing()
                 if not room:
                     daemon.start(*program.argv(daemon.config, "-k", "graceful"))
                     raise Busy("apache frees the places of members that left", cloud=self._host.place, after=1.0)

@@ -34,8 +34,8 @@ def console_of(daemon: Daemon) -> str:
 
 
 def url(member: Member) -> str:
-    """What mod_proxy_balancer calls a member."""
-    return f"http://{joined(member.address, member.port)}"
+    """What mod_proxy_balancer calls a member; it leaves the scheme's own port out."""
+    return f"http://{joined(member.address, member.port).removesuffix(':80')}"
 
 
 def configuration(daemon: Daemon, program: Program, members: Iterable[Member]) -> str:
