@@ -20,7 +20,7 @@ from keystoneauth1.adapter import Adapter
 
 from cloudsentry.clouds import faults
 from cloudsentry.clouds.calls import Calls, Counter, CountingAdapter
-from cloudsentry.errors import Conflict, NotSupported, UserError
+from cloudsentry.errors import Busy, Conflict, NotSupported, UserError
 
 LOG = logging.getLogger(__name__)
 
@@ -136,7 +136,7 @@ class Cloud:
     ) -> Iterator[list[dict[str, Any]]]:
         asked: set[str] = set()
         while True:
-            body = self.get(service, path, params=params, microversion=microversion)
+            body = self._page(service, path, params, microversion, first=not asked)
             if not isinstance(body, dict) or not isinstance(body.get(key), list):
                 raise faults.garbled(self._call(service, "GET", path))
             yield body[key]
@@ -145,6 +145,15 @@ class Cloud:
                 return
             asked.add(link)
             params = _query(link)
+
+    def _page(self, service: str, path: str, params: Params | None, microversion: str, *, first: bool) -> Any:
+        """One page. Where the item that a page begins after has gone (400 or 404), the list is to be asked for anew."""
+        try:
+            return self.get(service, path, params=params, microversion=microversion)
+        except (NotSupported, Conflict) as gone:
+            if first or gone.status not in (400, 404):
+                raise
+            raise Busy(f"{path} changed while it was listed", cloud=self.name, status=gone.status) from gone
 
     def _send(
         self,

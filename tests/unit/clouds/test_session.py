@@ -54,6 +54,15 @@ def test_a_page_that_links_to_itself_ends():
     assert len(here.listed("compute", "/servers", "servers")) == 2
 
 
+def test_a_list_whose_marker_has_gone_is_to_be_asked_for_again():
+    first = {"servers": [{"id": 1}], "servers_links": [{"rel": "next", "href": "/servers?marker=1"}]}
+    here, _ = cloud({f"GET {SERVERS}": [answer(200, first), answer(400, {"badRequest": {"message": "marker"}})]})
+    with pytest.raises(Busy):
+        here.listed("compute", "/servers", "servers")
+    with pytest.raises(NotSupported):
+        cloud({f"GET {SERVERS}": answer(400)})[0].listed("compute", "/servers", "servers")
+
+
 def test_a_read_is_tried_again_and_a_write_is_not():
     lost = requests.exceptions.ConnectionError("reset")
     here, wire = cloud({f"GET {SERVERS}": [lost, answer(503), answer(200, {"servers": []})], f"POST {SERVERS}": lost})

@@ -45,9 +45,18 @@ class OctaviaBalancer(BalancerDriver):
         )
 
     def _balancer(self, item: Mapping[str, Any], pool: Mapping[str, Any], scope: BalancerScope) -> Balancer | None:
-        members = calls.members(self._cloud, pool["id"]) if pool.get("members") else []
+        members = self._members(pool["id"]) if pool.get("members") else []
         connections = self._connections(item["id"]) if scope.counters else None
         return read.balancer(item, pool, members, connections, scope.event)
+
+    def _members(self, pool: str) -> list[dict[str, Any]]:
+        """Nobody's, where the pool went between the two looks: a cascade takes it before its balancer."""
+        try:
+            return calls.members(self._cloud, pool)
+        except Conflict as gone:
+            if gone.status != 404:
+                raise
+            return []
 
     def _connections(self, id: str) -> int | None:
         """Missing data is a value of its own: what the provider does not tell is None."""

@@ -88,6 +88,13 @@ def test_a_balancer_is_read_with_its_pool_and_everybody_s_members():
     assert ("GET", f"{LB}/loadbalancers", {"tags": ["cloudsentry-event=final"]}, None) in wire.sent
 
 
+def test_a_pool_that_goes_between_two_looks_is_no_error():
+    going = BALANCER | {"provisioning_status": "PENDING_DELETE"}
+    octavia, _ = driver(world(going) | {f"GET {LB}/pools/po-1/members": answer(404)})
+    (balancer,) = octavia.observe(BalancerScope(event="final")).balancers
+    assert (balancer.provisioning, balancer.members) == ("PENDING_DELETE", ())
+
+
 def test_nothing_there_is_one_call():
     octavia, wire = driver(world(balancer=None))
     assert octavia.observe(BalancerScope(event="final")).balancers == ()
