@@ -20,7 +20,7 @@ class Client:
         try:
             await asyncio.wait_for(self._ask(), 20)
             self.counts["good"] += 1
-        except (OSError, EOFError, ValueError, asyncio.TimeoutError) as error:
+        except (OSError, EOFError, ValueError) as error:
             self.counts["failed"] += 1
             self.counts[f"{type(error).__name__}: {error}"] = self.counts.get(f"{type(error).__name__}: {error}", 0) + 1
             self.streams = None

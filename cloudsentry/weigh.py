@@ -1,0 +1,167 @@
+"""The hall's floor for weights: what each member's weight is and why, and weights set by hand.
+
+New weights are a new revision of the event, planned and applied through the same corridor as any other. Writers
+that come at once take turns: who finds the event held, or moved on since it was read, reads it again and tries again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import tenacity
+
+from cloudsentry.errors import Owned, PlanStale, UserError
+from cloudsentry.executor import Clock
+from cloudsentry.records.reports import BalancerLine, Listener, Note, Report, ServerLine, Status
+from cloudsentry.spec.event import BalancerSpec, Event, Pin
+
+if TYPE_CHECKING:
+    from cloudsentry.sentry import Sentry
+
+WEIGHT_MOST = 256
+"""Octavia's and HAProxy's range; `cloudsentry.spec.event.Weight` has the same."""
+WAIT = 30.0
+"""Seconds that a writer waits for its turn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightLine:
+    """One member of a balancer. ``share`` is its part of new requests in percent, None where no member has weight.
+
+    ``wanted`` is None for a member that the event does not ask for.
+    """
+
+    balancer: str
+    server: str
+    address: str
+    weight: int
+    wanted: int | None
+    share: float | None
+    why: str
+
+
+def silent(note: Note) -> None:
+    """A listener that hears nothing."""
+
+
+def weights(sentry: Sentry, name: str) -> tuple[WeightLine, ...]:
+    """Every member of an event's balancers, by balancer and address. Raises `UserError`, or `DriverError`."""
+    event, _ = sentry.event(name)
+    status = sentry.status(name)
+    lines = [line for balancer in status.balancers for line in _lines(event, balancer, status)]
+    return tuple(sorted(lines, key=lambda line: (line.balancer, line.address)))
+
+
+def set_weights(
+    sentry: Sentry,
+    name: str,
+    balancer: str,
+    wanted: Mapping[str, int],
+    *,
+    wait: float = WAIT,
+    clock: Clock | None = None,
+    listen: Listener = silent,
+) -> Report:
+    """The units named in ``wanted`` have these weights, and no other writer's change is lost.
+
+    Raises `UserError` for a name that is not there (with the nearest) and for a weight that cannot be, `Owned` or
+    `PlanStale` where no turn came within ``wait`` seconds, and as `Sentry.apply`.
+    """
+    time = clock or Clock()
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type((Owned, PlanStale)),
+        wait=tenacity.wait_random(0.05, 0.5),
+        stop=tenacity.stop_after_delay(wait),
+        sleep=time.sleep,
+        reraise=True,
+    )
+    return retrying(_once, sentry, name, balancer, wanted, listen)
+
+
+def _once(sentry: Sentry, name: str, balancer: str, wanted: Mapping[str, int], listen: Listener) -> Report:
+    row, _ = sentry.show(name)
+    event, number = sentry.event(row.name)
+    if row.state != "kept":
+        raise UserError(f"event {name} is not there to be weighed: it was destroyed")
+    return sentry.apply(reweighed(event, balancer, wanted), since=number, listen=listen)
+
+
+def reweighed(event: Event, balancer: str, wanted: Mapping[str, int]) -> Event:
+    """The event with other weights; a pool's hold behind every balancer that it serves. Raises `UserError`."""
+    if balancer not in event.balancers:
+        raise UserError(_unknown("balancer", balancer, tuple(event.balancers)))
+    spec = event.balancers[balancer]
+    known = tuple(unit for unit, _ in _pins(event, spec))
+    for unit, weight in wanted.items():
+        if unit not in known:
+            raise UserError(_unknown(f"unit behind balancer {balancer}", unit, known))
+        if not 0 <= weight <= WEIGHT_MOST:
+            raise UserError(f"{unit}: a weight is within 0 and {WEIGHT_MOST}, not {weight}")
+    pools = dict(event.pools)
+    for part in spec.members:
+        pins = [
+            pin.model_copy(update={"weight": wanted.get(unit_of(part.pool, pin), pin.weight)})
+            for pin in event.pools[part.pool].pins
+        ]
+        pools[part.pool] = event.pools[part.pool].model_copy(update={"pins": pins})
+    made = event.model_copy(update={"pools": pools})
+    if not any(pin.weight for _, pin in _pins(made, spec) if pin.count):
+        raise UserError(f"balancer {balancer} would have no member with a weight: nobody would be served")
+    return made
+
+
+def unit_of(pool: str, pin: Pin) -> str:
+    """What a pin's servers are called: ``front@xeon1``, ``front@zone:nova``, ``front@any``."""
+    kind, value = pin.place
+    return f"{pool}@{value if kind == 'hypervisor' else kind if kind == 'any' else f'{kind}:{value}'}"
+
+
+def _pins(event: Event, spec: BalancerSpec) -> list[tuple[str, Pin]]:
+    return [(unit_of(part.pool, pin), pin) for part in spec.members for pin in event.pools[part.pool].pins]
+
+
+def _lines(event: Event, balancer: BalancerLine, status: Status) -> list[WeightLine]:
+    spec = event.balancers.get(balancer.unit)
+    pins = dict(_pins(event, spec)) if spec else {}
+    pools = {part.pool for part in spec.members} if spec else set()
+    servers = {line.address: line for line in status.servers if line.unit.split("@")[0] in pools}
+    total = sum(weight for _, weight, _ in balancer.members)
+    lines = [
+        WeightLine(
+            balancer=balancer.unit,
+            server=servers[address].name if address in servers else "",
+            address=address,
+            weight=weight,
+            wanted=None,
+            share=round(100 * weight / total, 2) if total else None,
+            why="",
+        )
+        for address, weight, _ in balancer.members
+    ]
+    return [_explained(line, servers.get(line.address), pins) for line in lines]
+
+
+def _explained(line: WeightLine, server: ServerLine | None, pins: Mapping[str, Pin]) -> WeightLine:
+    if server is None:
+        return dataclasses.replace(line, why="none of the event's servers: left alone")
+    unit = next((name for name in pins if server.unit == name or server.unit.startswith(f"{name}:")), None)
+    if unit is None:
+        return dataclasses.replace(line, why=f"no pin {server.unit} in the event: it leaves")
+    wanted = pins[unit].weight
+    if line.weight == wanted:
+        why = f"the weight of pin {unit}"
+    elif line.weight == 0:
+        why = f"drained; pin {unit} says {wanted}"
+    else:
+        why = f"pin {unit} says {wanted}: changed by hand, or not yet applied"
+    return dataclasses.replace(line, wanted=wanted, why=why)
+
+
+def _unknown(what: str, name: str, known: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}"
+    return f"no {what} is called {name!r}; {hint}"
