@@ -182,13 +182,14 @@ class Scaler:
 
     def _kept(self, name: str) -> tuple[Event, int, tuple[RunRow, ...]]:
         """An event that is to be kept as its newest revision says, that revision's number, and its runs."""
-        event, number = self._sentry.event(name)
-        row = next((row for row in self._sentry.events() if row.name == event.event), None)
+        # The journal first: a caller's word for an event must never be taken for a file's name.
+        row = next((row for row in self._sentry.events() if row.name == name), None)
         if row is None:
-            raise UserError(f"event {event.event} was never applied: apply it first")
-        runs = self._sentry.runs(event.event)
+            raise UserError(f"there is no event {name!r} in the journal: apply its file first")
+        event, number = self._sentry.event(name)
+        runs = self._sentry.runs(name)
         if row.state != "kept" or (runs and runs[0].goal == "destroy"):
-            raise UserError(f"event {event.event} was destroyed, or is about to be: apply its file to have it again")
+            raise UserError(f"event {name} was destroyed, or is about to be: apply its file to have it again")
         return event, number, runs
 
     def _decided(self, event: Event, pool: str, now: dt.datetime, runs: tuple[RunRow, ...], source: str) -> DecisionRow:

@@ -1,0 +1,85 @@
+"""The loop: passes, trouble, and a clean end."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from scale.stage import START, Stage
+
+from cloudsentry.agent import Agent
+from cloudsentry.drivers.pool.fake import FakeCloud, FaultRule
+from cloudsentry.journal.ownership import owned
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    made = Stage(tmp_path)
+    made.applied()
+    yield made
+    made.scaler.close()
+    made.sentry.close()
+
+
+def agent(stage: Stage, every: float = 30) -> Agent:
+    return Agent(stage.scaler, stage.clock, every=every)
+
+
+def test_a_pass_follows_the_timetable(stage: Stage) -> None:
+    stage.wall.now = START - dt.timedelta(minutes=20)
+    agent(stage).once()
+    assert sum(stage.active().values()) == 5
+
+
+def test_a_pass_mends_what_somebody_broke(stage: Stage) -> None:
+    with FakeCloud.named("scale-test").work() as state:
+        state.servers["summer"].popitem()
+    agent(stage).once()
+    assert sum(stage.active().values()) + sum(stage.active("static").values()) == 3
+
+
+def test_a_pass_with_nothing_to_do_writes_nothing_and_is_no_run(stage: Stage) -> None:
+    writes, runs = FakeCloud.named("scale-test").state.writes, len(stage.sentry.runs("summer"))
+    agent(stage).run(times=3)
+    assert FakeCloud.named("scale-test").state.writes == writes
+    assert len(stage.sentry.runs("summer")) == runs
+    assert stage.scaler.explain("summer")[0].times == 3
+
+
+def test_passes_begin_every_so_many_seconds(stage: Stage) -> None:
+    began = stage.clock.now()
+    assert agent(stage, every=30).run(times=4) == 4
+    assert stage.clock.now() - began == pytest.approx(90)
+
+
+def test_an_event_that_another_process_holds_is_passed_over(stage: Stage) -> None:
+    stage.wall.now = START
+    with owned("summer", stage.settings.ownership.backend_url):
+        assert agent(stage).once() == ()
+    assert sum(stage.active().values()) == 2
+    agent(stage).once()
+    assert sum(stage.active().values()) == 5
+
+
+def test_trouble_is_logged_once_and_met_again_in_the_next_pass(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    stage.wall.now = START
+    FakeCloud.named("scale-test").faults.append(FaultRule(verb="observe", kind="denied"))
+    agent(stage).once()
+    (error,) = [record.message for record in caplog.records if record.levelname == "ERROR"]
+    assert error.startswith("event summer: ")
+    agent(stage).once()
+    assert sum(stage.active().values()) == 5
+
+
+def test_a_destroyed_event_is_left_alone(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    stage.sentry.destroy("summer")
+    stage.wall.now = START
+    assert agent(stage).once() == ()
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+def test_stopped_it_makes_no_further_pass(stage: Stage) -> None:
+    stage.clock.stop()
+    assert agent(stage).run() == 0
