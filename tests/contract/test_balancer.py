@@ -31,8 +31,12 @@ def members(place: Place, weights: tuple[int, ...], unit: str = "lb") -> SetMemb
     return SetMembers(unit=unit, mark=mark, members=made)
 
 
+DAEMONS = {"haproxy", "apache"}
+"""Drivers whose contract is tried on the real daemons, in test_balancer_daemons.py."""
+
+
 def test_every_driver_has_a_place():
-    assert names(FAMILY) == set(PLACES[FAMILY])
+    assert names(FAMILY) == set(PLACES[FAMILY]) | DAEMONS
 
 
 @pytest.mark.parametrize("driver", classes(FAMILY))

@@ -92,8 +92,8 @@ def wanted(host: Host, base: str, order: CreateBalancer, driver: str) -> Instanc
 
 def exactly(host: Host, base: str, order: DeleteBalancer, driver: str) -> Instance | None:
     """The very instance that an order names; None where it is gone."""
-    event, unit = identified(order.id)
-    found = instance_at(host, base, event, unit, driver)
+    named = identified(order.id)
+    found = instance_at(host, base, *named, driver) if named else None
     return found if found is not None and found.id == order.id else None
 
 

@@ -99,13 +99,11 @@ def instance_at(host: Host, base: str, event: str, unit: str, driver: str) -> In
     return found
 
 
-def identified(id: str) -> tuple[str, str]:
-    """(event, unit) of an instance's id. Raises `NotSupported` where it is no such id."""
+def identified(id: str) -> tuple[str, str] | None:
+    """(event, unit) of an instance's id; None where no instance can have such an id."""
     parts = id.split(".")
-    if len(parts) != 3:
-        raise NotSupported(f"{id!r} is no balancer on a host")
-    for name in parts[1:]:
-        _fits(NAME, name, "name")
+    if len(parts) != 3 or not all(NAME.fullmatch(name) for name in parts[1:]):
+        return None
     return parts[1], parts[2]
 
 
