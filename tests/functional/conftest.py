@@ -93,9 +93,24 @@ class Lab:
     def balancers(self) -> list[str]:
         return [one.name for cloud in CLOUDS for one in self.clouds[cloud].load_balancer.load_balancers()]
 
-    def ports(self) -> set[str]:
-        """The ids of all ports of both clouds."""
-        return {port.id for cloud in CLOUDS for port in self.clouds[cloud].network.ports()}
+    def ports(self, event: str) -> set[str]:
+        """The ids of the ports of the event's servers and of its balancers' VIPs."""
+        servers = {server.id for server in self.servers(event)}
+        balancers = {
+            one.vip_port_id
+            for cloud in CLOUDS
+            for one in self.clouds[cloud].load_balancer.load_balancers()
+            if one.name.startswith(f"{event}-")
+        }
+        return balancers | {port.id for port in self._ports() if port.device_id in servers}
+
+    def _ports(self) -> Iterator[Any]:
+        for cloud in CLOUDS:
+            yield from self.clouds[cloud].network.ports()
+
+    def left(self, ports: set[str]) -> set[str]:
+        """Those of the ports that are still there."""
+        return ports & {port.id for port in self._ports()}
 
     def _logs(self) -> Iterator[tuple[str, str, Path]]:
         for cloud in CLOUDS:
@@ -107,7 +122,10 @@ class Lab:
         self._offsets = {path: path.stat().st_size if path.exists() else 0 for _, _, path in self._logs()}
 
     def writes(self) -> list[Request]:
-        """What clients have asked to be changed since `mark`; the services' own calls to each other do not count."""
+        """What clients have asked to be changed since `mark`; the services' own calls to each other do not count.
+
+        Nobody else may use the lab meanwhile: a log does not say whose client it was.
+        """
         found = []
         for cloud, service, path in self._logs():
             with path.open(encoding="utf-8") as log:

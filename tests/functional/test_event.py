@@ -172,14 +172,15 @@ def test_a_reviewed_plan_is_carried_out_once_and_then_refused(
 
 
 def test_destroy_leaves_nothing_and_does_nothing_twice(lab: Lab, program: Program, tmp_path: Path) -> None:
-    ports = lab.ports()
     event = Event(tmp_path / "short.yaml", small("test-short"))
     program("event", "apply", str(event.path))
     assert len(lab.servers(event.name)) == 3
+    ports = lab.ports(event.name)
+    assert len(ports) == 4
     assert program.json("event", "destroy", event.name, "--yes")["left"] == []
     assert lab.servers(event.name) == []
     assert [name for name in lab.balancers() if name.startswith(event.name)] == []
-    assert lab.ports() - ports == set()
+    assert lab.left(ports) == set()
     lab.mark()
     assert program.json("event", "destroy", event.name, "--yes")["writes"] == 0
     assert lab.writes() == []
