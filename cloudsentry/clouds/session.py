@@ -8,6 +8,7 @@ one catalog per cloud and process, shared by all threads.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -264,8 +265,9 @@ def _unknown(name: str, names: list[str], path: str | None) -> str:
     from openstack.config import loader
 
     if not path:
-        looked = ", ".join(loader.CONFIG_FILES)
-        return f"there is no cloud {name!r}: no clouds.yaml was found; looked at OS_CLIENT_CONFIG_FILE and {looked}"
+        named = os.environ.get("OS_CLIENT_CONFIG_FILE", "$OS_CLIENT_CONFIG_FILE")
+        looked = [named, *dict.fromkeys(file for file in loader.CONFIG_FILES if file.endswith(".yaml"))]
+        return f"there is no cloud {name!r}: no clouds.yaml was found; looked at {', '.join(looked)}"
     return f"there is no cloud {name!r} in {path}; it knows {', '.join(names) or 'none'}"
 
 

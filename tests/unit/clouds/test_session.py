@@ -186,5 +186,5 @@ def test_a_clouds_yaml_that_is_none_is_the_user_s_error(clouds_yaml, text):
 def test_without_clouds_yaml_the_places_that_were_looked_at_are_named(tmp_path, monkeypatch):
     monkeypatch.delenv("OS_CLIENT_CONFIG_FILE", raising=False)
     monkeypatch.setattr("openstack.config.loader.CONFIG_FILES", [str(tmp_path / "clouds.yaml")])
-    with pytest.raises(UserError, match=rf"looked at OS_CLIENT_CONFIG_FILE and {tmp_path}/clouds.yaml"):
+    with pytest.raises(UserError, match=rf"looked at .OS_CLIENT_CONFIG_FILE, {tmp_path}/clouds.yaml$"):
         open_cloud("private")

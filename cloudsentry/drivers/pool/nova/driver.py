@@ -17,7 +17,7 @@ from cloudsentry.records.orders import (
     PoolOrder,
     StartServers,
 )
-from cloudsentry.records.views import PoolView
+from cloudsentry.records.views import PoolView, ServerGroup
 
 
 class NovaPool(PoolDriver):
@@ -72,17 +72,18 @@ class NovaPool(PoolDriver):
         if order.hypervisor and calls.microversion(cloud) < calls.PIN:
             raise NotSupported("this Nova cannot pin a server to a hypervisor (2.74 can)", cloud=self._name)
         flavor = names.flavor(template.flavor)
+        group = self._group(order)
         body = calls.servers_body(
             order,
             image=names.image(template.image),
             flavor=flavor.id,
             networks=names.network_ids(template.networks),
-            group=self._group(order),
+            group=group.id if group else "",
         )
         try:
             calls.create_servers(cloud, body)
         except Denied as denied:
-            asked = quota.of_servers(order.count, flavor)
+            asked = quota.of_servers(order.count, flavor, group)
             raise quota.explained(cloud, denied, asked=asked, ports=order.count * len(template.networks)) from denied
         except NotSupported:
             names.forget()  # an id of ours may have gone stale: the next look starts afresh
@@ -94,15 +95,14 @@ class NovaPool(PoolDriver):
         except Denied as denied:
             raise quota.explained(self._cloud, denied, asked={"server groups": 1}) from denied
 
-    def _group(self, order: CreateServers) -> str:
+    def _group(self, order: CreateServers) -> ServerGroup | None:
         if not order.group:
-            return ""
-        found = [
-            group.id for group in read.groups(calls.groups(self._cloud), order.mark.event) if group.name == order.group
-        ]
-        if not found:
+            return None
+        groups = read.groups(calls.groups(self._cloud), order.mark.event)
+        found = next((group for group in groups if group.name == order.group), None)
+        if found is None:
             raise Conflict(f"server group {order.group!r} is not there", cloud=self._name)
-        return found[0]
+        return found
 
     def _each(self, ids: tuple[str, ...], call: Callable[[Cloud, str], None]) -> None:
         """Every id is tried, whatever became of the others; then the first error is raised."""

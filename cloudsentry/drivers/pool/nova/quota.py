@@ -8,14 +8,16 @@ from cloudsentry.clouds import Cloud
 from cloudsentry.drivers.pool.nova import calls
 from cloudsentry.drivers.pool.nova.names import Flavor
 from cloudsentry.errors import Denied, DriverError, NoCapacity
+from cloudsentry.records.views import ServerGroup
 
 LIMITS = {
     "instances": ("maxTotalInstances", "totalInstancesUsed"),
     "cores": ("maxTotalCores", "totalCoresUsed"),
     "ram": ("maxTotalRAMSize", "totalRAMUsed"),
     "server groups": ("maxServerGroups", "totalServerGroupsUsed"),
+    "server group members": ("maxServerGroupMembers", ""),
 }
-"""What runs out: its limit and its use in ``GET /limits``; -1 is no limit."""
+"""What runs out: its limit and its use in ``GET /limits`` (members: the group tells); -1 is no limit."""
 
 
 def explained(cloud: Cloud, denied: Denied, *, asked: dict[str, int], ports: int = 0) -> DriverError:
@@ -31,13 +33,15 @@ def explained(cloud: Cloud, denied: Denied, *, asked: dict[str, int], ports: int
     return NoCapacity("; ".join(used_up), cloud=cloud.name, status=denied.status)
 
 
-def of_servers(count: int, flavor: Flavor) -> dict[str, int]:
-    """What so many servers of a flavor ask for."""
-    return {"instances": count, "cores": count * flavor.vcpus, "ram": count * flavor.ram}
+def of_servers(count: int, flavor: Flavor, group: ServerGroup | None) -> dict[str, int]:
+    """What so many servers of a flavor ask for; in a group, with those that it has."""
+    asked = {"instances": count, "cores": count * flavor.vcpus, "ram": count * flavor.ram}
+    return asked | ({"server group members": count + len(group.members)} if group else {})
 
 
 def _over(kind: str, limits: dict[str, Any], more: int) -> list[str]:
-    limit, used = (int(limits.get(name, -1)) for name in LIMITS[kind])
+    most, in_use = LIMITS[kind]
+    limit, used = int(limits.get(most, -1)), int(limits.get(in_use, 0))
     return [_sentence(kind, limit, used, more)] if 0 <= limit < used + more else []
 
 

@@ -202,6 +202,21 @@ def test_a_used_up_quota_of_groups():
         pool.act(CreateServerGroup(unit="u", name="cloudsentry.final.u", policy="anti-affinity", mark=MARK))
 
 
+def test_a_group_that_is_full_by_quota():
+    group = {"id": "g-1", "name": "cloudsentry.final.g", "policy": "anti-affinity", "members": ["s"] * 9}
+    limits = {"limits": {"absolute": LIMITS | {"maxServerGroupMembers": 10}}}
+    refused = {
+        f"GET {NOVA}/os-server-groups": {"server_groups": [group]},
+        f"POST {NOVA}/servers": answer(403),
+        f"GET {NOVA}/limits": limits,
+    }
+    pool, _ = driver(LOOKUPS | refused)
+    with pytest.raises(NoCapacity, match="the quota of server group members is 10"):
+        pool.act(order(count=2, group="cloudsentry.final.g"))
+    with pytest.raises(Conflict, match=r"'cloudsentry\.final\.h' is not there"):
+        pool.act(order(group="cloudsentry.final.h"))
+
+
 def test_names_that_are_not_there_are_all_told_with_the_nearest():
     missing = {"GET /image/v2/images": [answer(200, {"images": []}), answer(200, IMAGES)]}
     keys = {f"GET {NOVA}/os-keypairs": {"keypairs": [{"keypair": {"name": "ops"}}]}}
