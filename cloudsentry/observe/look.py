@@ -6,10 +6,12 @@ from collections.abc import Iterable
 
 from cloudsentry.drivers.balancer.base import BalancerScope
 from cloudsentry.drivers.pool.base import PoolScope
+from cloudsentry.drivers.stretch.base import StretchScope
 from cloudsentry.spec.event import Event, Pin, Pool
 
 Place = tuple[str, str, str]
 """(family, cloud, driver)."""
+Scope = PoolScope | BalancerScope | StretchScope
 
 
 def places_of(events: Iterable[Event]) -> tuple[Place, ...]:
@@ -18,10 +20,13 @@ def places_of(events: Iterable[Event]) -> tuple[Place, ...]:
     for event in events:
         places |= {("pool", event.cloud_of(pool.site), pool.driver) for pool in event.pools.values()}
         places |= {("balancer", event.place_of(spec), spec.driver) for spec in event.balancers.values()}
+        places |= {
+            ("stretch", event.cloud_of(site), spec.driver) for spec in event.stretches.values() for site in spec.between
+        }
     return tuple(sorted(places))
 
 
-def scope_of(place: Place, event: Event, *, full: bool, groups: bool = False) -> PoolScope | BalancerScope:
+def scope_of(place: Place, event: Event, *, full: bool, groups: bool = False) -> Scope:
     """What to ask at one place: the marked things always, the named things when ``full``.
 
     ``groups`` asks for server groups whether this revision uses them or not.
@@ -29,6 +34,8 @@ def scope_of(place: Place, event: Event, *, full: bool, groups: bool = False) ->
     family, cloud, driver = place
     if family == "balancer":
         return _balancer_scope(event, cloud, driver, full)
+    if family == "stretch":
+        return _stretch_scope(event, cloud, driver, full)
     pools = [pool for pool in event.pools.values() if (event.cloud_of(pool.site), pool.driver) == (cloud, driver)]
     if not full:
         spread = any(pin.anti_affinity for pool in pools for pin in pool.pins)
@@ -43,7 +50,7 @@ def _pool_scope(event: Event, pools: list[Pool]) -> PoolScope:
         full=True,
         images=_sorted(pool.image for pool in pools),
         flavors=_sorted(pool.flavor for pool in pools),
-        networks=_sorted(name for pool in pools for name in pool.network_names),
+        networks=_sorted(name for pool in pools for name in pool.network_names if name not in event.stretches),
         hypervisors=_places(pins, "hypervisor"),
         aggregates=_places(pins, "aggregate"),
         zones=_places(pins, "zone"),
@@ -62,10 +69,22 @@ def _balancer_scope(event: Event, cloud: str, driver: str, full: bool) -> Balanc
     return BalancerScope(
         event=event.event,
         full=True,
-        networks=_sorted(spec.network for spec in specs if spec.network),
+        networks=_sorted(spec.network for spec in specs if spec.network and spec.network not in event.stretches),
         subnets=_sorted(spec.subnet for spec in specs if spec.subnet),
         providers=_sorted(spec.provider for spec in specs if spec.provider),
     )
+
+
+def _stretch_scope(event: Event, cloud: str, driver: str, full: bool) -> StretchScope:
+    if not full:
+        return StretchScope(event=event.event)
+    wanted = [
+        (name, spec.end_options(site))
+        for name, spec in sorted(event.stretches.items())
+        for site in spec.between
+        if (event.cloud_of(site), spec.driver) == (cloud, driver)
+    ]
+    return StretchScope(event=event.event, full=True, wanted=tuple(wanted))
 
 
 def _places(pins: list[Pin], kind: str) -> tuple[str, ...]:

@@ -7,6 +7,8 @@ import dataclasses
 from cloudsentry.errors import PlanError
 from cloudsentry.planner.balancers import BalancerPlan, plan_balancer
 from cloudsentry.planner.servers import PoolPlan, plan_pool, removals
+from cloudsentry.planner.stretches import StretchPlan, closings, plan_stretch, waiting
+from cloudsentry.planner.stretches import leftovers as stretch_leftovers
 from cloudsentry.planner.units import digest
 from cloudsentry.records.orders import DeleteBalancer, DeleteServerGroups, DeleteServers
 from cloudsentry.records.plans import Drift, Plan, Step
@@ -20,12 +22,13 @@ class Comparison:
 
     pools: dict[str, PoolPlan]
     balancers: dict[str, BalancerPlan]
+    stretches: dict[str, StretchPlan]
     leftovers: tuple[Step, ...]
 
     @property
-    def parts(self) -> tuple[PoolPlan | BalancerPlan, ...]:
-        """Pools first."""
-        return (*self.pools.values(), *self.balancers.values())
+    def parts(self) -> tuple[StretchPlan | PoolPlan | BalancerPlan, ...]:
+        """Stretches first, then pools."""
+        return (*self.stretches.values(), *self.pools.values(), *self.balancers.values())
 
     @property
     def drift(self) -> tuple[Drift, ...]:
@@ -50,7 +53,9 @@ def compare(event: Event, snapshot: Snapshot) -> Comparison:
         name: plan_balancer(event, name, snapshot.balancer(event.place_of(spec), spec.driver), pools)
         for name, spec in sorted(event.balancers.items())
     }
-    return Comparison(pools=pools, balancers=balancers, leftovers=tuple(_leftovers(event, snapshot)))
+    stretches = {name: plan_stretch(event, name, snapshot) for name in sorted(event.stretches)}
+    left = (*_leftovers(event, snapshot), *stretch_leftovers(event, snapshot))
+    return Comparison(pools=pools, balancers=balancers, stretches=stretches, leftovers=left)
 
 
 def plan_apply(event: Event, snapshot: Snapshot, revision: str) -> Plan:
@@ -58,10 +63,11 @@ def plan_apply(event: Event, snapshot: Snapshot, revision: str) -> Plan:
     parts = compare(event, snapshot)
     missing = [line for view in snapshot.pools for line in view.missing]
     missing += [line for view in snapshot.balancers for line in view.missing]
+    missing += [line for view in snapshot.stretches for line in view.missing]
     refusals = (*dict.fromkeys(missing), *parts.refusals)
     if refusals:
         raise PlanError(refusals)
-    steps = [step for part in parts.parts for step in part.steps]
+    steps = waiting(event, (step for part in parts.parts for step in part.steps), parts.stretches)
     letting_go = {
         pool: tuple(
             step
@@ -74,7 +80,9 @@ def plan_apply(event: Event, snapshot: Snapshot, revision: str) -> Plan:
     gone = tuple(step.id for step in parts.leftovers if step.family == "balancer")
     for name, part in parts.pools.items():
         steps += removals(part, letting_go[name] + gone)
-    steps += parts.leftovers
+    steps += [step for step in parts.leftovers if step.family != "stretch"]
+    freed = tuple(sorted(step.id for step in steps if step.action == "remove"))
+    steps += [dataclasses.replace(step, after=freed) for step in parts.leftovers if step.family == "stretch"]
     wanted = sum(unit.count for part in parts.pools.values() for unit in part.units)
     return _sealed(
         Plan(event=event.event, goal="apply", revision=revision, steps=tuple(steps), drift=parts.drift, wanted=wanted)
@@ -82,7 +90,7 @@ def plan_apply(event: Event, snapshot: Snapshot, revision: str) -> Plan:
 
 
 def plan_destroy(event: str, snapshot: Snapshot, revision: str = "") -> Plan:
-    """What removes everything that bears the event's mark: balancers, then servers, then groups."""
+    """What removes everything that bears the event's mark: balancers, then servers, then groups and stretches."""
     steps: list[Step] = []
     for balancers in snapshot.balancers:
         steps += _delete_balancers(balancers, keep=frozenset())
@@ -92,6 +100,7 @@ def plan_destroy(event: str, snapshot: Snapshot, revision: str = "") -> Plan:
         mine = tuple(step.id for step in steps if step.family == "pool" and step.cloud == pools.cloud)
         if pools.groups:
             steps.append(_delete_groups(pools, mine))
+    steps += closings(snapshot, set(), tuple(step.id for step in steps))
     return _sealed(Plan(event=event, goal="destroy", revision=revision, steps=tuple(steps)))
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from cloudsentry.planner.make import Comparison, compare
 from cloudsentry.planner.units import Unit
-from cloudsentry.records.reports import BalancerLine, Counts, ServerLine, Status
+from cloudsentry.records.reports import BalancerLine, Counts, ServerLine, Status, StretchLine
+from cloudsentry.records.stretching import End, StretchView
 from cloudsentry.records.views import Balancer, Member, Server, Snapshot
 from cloudsentry.spec.event import Event
 
@@ -21,7 +22,8 @@ def status_of(event: Event, snapshot: Snapshot, revision: int = 0) -> Status:
         misplaced=sum(not line.placed for line in servers),
     )
     wrong = [line for line in parts.drift if line.kind != "foreign"]
-    state = "absent" if not servers and not balancers else "drifted" if wrong else "up"
+    stretches = tuple(_stretch(view, end, snapshot) for view in snapshot.stretches for end in view.ends)
+    state = "absent" if not servers and not balancers and not stretches else "drifted" if wrong else "up"
     return Status(
         event=event.event,
         revision=revision,
@@ -30,6 +32,25 @@ def status_of(event: Event, snapshot: Snapshot, revision: int = 0) -> Status:
         balancers=balancers,
         drift=parts.drift,
         counts=counts,
+        stretches=stretches,
+    )
+
+
+def _stretch(view: StretchView, end: End, snapshot: Snapshot) -> StretchLine:
+    offers = [
+        far.offer
+        for other in snapshot.stretches
+        if other.driver == view.driver and other.cloud != view.cloud and (far := other.named(end.mark.unit))
+    ]
+    return StretchLine(
+        cloud=view.cloud,
+        unit=end.mark.unit,
+        driver=view.driver,
+        state=end.state,
+        joined=end.joined is not None and end.joined in offers,
+        offer=", ".join(f"{key} {value}" for key, value in end.offer.facts) if end.offer else "",
+        objects=len(end.objects),
+        detail=end.detail,
     )
 
 

@@ -83,6 +83,20 @@ class BalancerLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StretchLine:
+    """One end of a stretched network. ``offer`` is what it tells the far end, ``objects`` counts what it is made of."""
+
+    cloud: str
+    unit: str
+    driver: str
+    state: str
+    joined: bool
+    offer: str
+    objects: int
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """An event as it is now, against what its revision wants."""
 
@@ -94,6 +108,7 @@ class Status:
     balancers: tuple[BalancerLine, ...]
     drift: tuple[Drift, ...]
     counts: Counts
+    stretches: tuple[StretchLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

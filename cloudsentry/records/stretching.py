@@ -44,6 +44,15 @@ class End:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """Something of one side that must fit the other. ``kind``: ``cidr`` (reached there) or ``address`` (in use)."""
+
+    unit: str
+    kind: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StretchView:
     """The ends of one driver on one cloud, for one event."""
 
@@ -52,6 +61,8 @@ class StretchView:
     cloud: str
     ends: tuple[End, ...] = ()
     missing: tuple[str, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    """Of a full look, also for ends that are not there yet."""
 
     def named(self, unit: str) -> End | None:
         """The end of a unit, or None."""

@@ -15,6 +15,7 @@ from cloudsentry.spec.parts import NAME_PATTERN as NAME_PATTERN
 from cloudsentry.spec.parts import NAME_WORDS as NAME_WORDS
 from cloudsentry.spec.parts import CloudName, Count, Name, Part, Seconds, Weight
 from cloudsentry.spec.scaling import Scaling
+from cloudsentry.spec.stretch import StretchSpec
 
 USER_DATA_MAX = 49149
 """Bytes: Nova takes 65,535 characters of base64, which are 16,383 whole groups of three bytes."""
@@ -138,6 +139,9 @@ class Event(Part):
     pools: dict[Name, Pool] = Field(min_length=1, description="Servers that are alike, by a name of your own.")
     balancers: dict[Name, BalancerSpec] = Field(
         default_factory=dict, description="VIPs over the pools' servers, by a name of your own."
+    )
+    stretches: dict[Name, StretchSpec] = Field(
+        default_factory=dict, description="Private networks that reach from one site to another, by a name of your own."
     )
     scaling: dict[Name, Scaling] = Field(
         default_factory=dict, description="Pools that grow and shrink with the crowd, by the pool's name."

@@ -1,0 +1,218 @@
+"""Steps for stretched networks: both ends are opened side by side, each is joined once both are, and closed last."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+from collections.abc import Iterable
+
+from cloudsentry.planner.units import digest
+from cloudsentry.records.marks import Mark
+from cloudsentry.records.plans import Action, Drift, Step
+from cloudsentry.records.stretching import CloseEnd, End, JoinEnd, OpenEnd, StretchOrder, StretchView
+from cloudsentry.records.views import Snapshot
+from cloudsentry.spec.event import Event
+from cloudsentry.spec.stretch import Options, StretchSpec
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class StretchPlan:
+    """What one stretch needs. ``ready`` is, by site, the steps after which servers there may be on it."""
+
+    steps: tuple[Step, ...] = ()
+    drift: tuple[Drift, ...] = ()
+    refusals: tuple[str, ...] = ()
+    ready: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
+def plan_stretch(event: Event, name: str, snapshot: Snapshot) -> StretchPlan:
+    """Compare one stretch with what stands at its two ends."""
+    spec = event.stretches[name]
+    sites = [_Site(event=event, name=name, spec=spec, site=site, snapshot=snapshot) for site in spec.between]
+    refusals = (*_changed(sites), *_collisions(name, sites))
+    opening = [step for site in sites for step in site.open()]
+    opened = tuple(step.id for step in opening)
+    joining = {site.site: site.join(opened) for site in sites}
+    ready = tuple((site, tuple(step.id for step in steps) or opened) for site, steps in sorted(joining.items()))
+    return StretchPlan(
+        steps=(*opening, *(step for steps in joining.values() for step in steps)),
+        drift=tuple(line for site in sites for line in site.drift()),
+        refusals=refusals,
+        ready=tuple((site, steps) for site, steps in ready if steps),
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Site:
+    event: Event
+    name: str
+    spec: StretchSpec
+    site: str
+    snapshot: Snapshot
+
+    @property
+    def cloud(self) -> str:
+        return self.event.cloud_of(self.site)
+
+    @property
+    def far_cloud(self) -> str:
+        return self.event.cloud_of(self.spec.far(self.site))
+
+    @property
+    def view(self) -> StretchView:
+        return self.snapshot.stretch(self.cloud, self.spec.driver)
+
+    @property
+    def end(self) -> End | None:
+        return self.view.named(self.name)
+
+    @property
+    def far_end(self) -> End | None:
+        return self.snapshot.stretch(self.far_cloud, self.spec.driver).named(self.name)
+
+    @property
+    def options(self) -> Options:
+        return self.spec.end_options(self.site)
+
+    @property
+    def template(self) -> str:
+        return digest(self.spec.driver, self.options)
+
+    @property
+    def mark(self) -> Mark:
+        op = digest(self.event.event, self.name, "stretch", self.site, self.template)
+        return Mark(event=self.event.event, unit=self.name, op=op, template=self.template)
+
+    @property
+    def is_open(self) -> bool:
+        return self.end is not None and self.end.offer is not None
+
+    @property
+    def is_joined(self) -> bool:
+        """To exactly what the far end offers now."""
+        near, far = self.end, self.far_end
+        return near is not None and far is not None and far.offer is not None and near.joined == far.offer
+
+    def open(self) -> list[Step]:
+        if self.is_open:
+            return []
+        order = OpenEnd(unit=self.name, options=self.options, mark=self.mark)
+        why = "not there" if self.end is None else "half made"
+        return [self._step("open", "create", order, (), why)]
+
+    def join(self, opened: tuple[str, ...]) -> list[Step]:
+        if self.is_joined and not opened:
+            return []
+        order = JoinEnd(
+            unit=self.name, far_cloud=self.far_cloud, far_driver=self.spec.driver, options=self.options, mark=self.mark
+        )
+        return [self._step("join", "change", order, opened, "not joined to the far end's offer")]
+
+    def drift(self) -> list[Drift]:
+        end, lines = self.end, []
+        if end is None:
+            lines.append(("missing", f"this end of stretch {self.name} is missing"))
+        elif end.state == "ERROR":
+            lines.append(("error", f"this end of stretch {self.name} is in ERROR: {end.detail or 'no reason given'}"))
+        elif not self.is_open:
+            lines.append(("missing", f"this end of stretch {self.name} is half made"))
+        if end is not None and not self.is_joined:
+            lines.append(("unjoined", f"this end of stretch {self.name} is not joined to the one on {self.far_cloud}"))
+        if end is not None and end.state == "DOWN":
+            lines.append(("down", f"this end of stretch {self.name} is DOWN: {end.detail or 'no reason given'}"))
+        return [Drift(unit=self.name, cloud=self.cloud, kind=kind, what=what) for kind, what in lines]
+
+    def _step(self, verb: str, action: Action, order: StretchOrder, after: tuple[str, ...], why: str) -> Step:
+        return Step(
+            id=f"{self.name}/{self.site}/{verb}",
+            unit=self.name,
+            family="stretch",
+            driver=self.spec.driver,
+            cloud=self.cloud,
+            verb=verb,
+            action=action,
+            subject=order,
+            after=after,
+            why=why,
+        )
+
+
+def _changed(sites: list[_Site]) -> Iterable[str]:
+    for site in sites:
+        if site.end is not None and site.end.mark.template not in ("", site.template):
+            yield (
+                f"stretch {site.name}: its end on {site.cloud} was made from other settings, and cannot change while "
+                "it stands; give the stretch a new name, or destroy the event first"
+            )
+
+
+def _collisions(name: str, sites: list[_Site]) -> Iterable[str]:
+    """What only shows with both sides in view: the same addresses reached, or owned, at both."""
+    one, other = ({kind: _facts(site, kind) for kind in ("cidr", "address")} for site in sites)
+    for near in one["cidr"]:
+        for far in other["cidr"]:
+            if _overlap(near, far):
+                yield f"stretch {name}: {near} on {sites[0].cloud} and {far} on {sites[1].cloud} overlap"
+    for address in sorted(set(one["address"]) & set(other["address"])):
+        yield f"stretch {name}: the address {address} is in use on {sites[0].cloud} and on {sites[1].cloud}"
+
+
+def _facts(site: _Site, kind: str) -> list[str]:
+    return sorted({fact.value for fact in site.view.facts if (fact.unit, fact.kind) == (site.name, kind)})
+
+
+def _overlap(one: str, other: str) -> bool:
+    first, second = ipaddress.ip_network(one), ipaddress.ip_network(other)
+    return first.version == second.version and first.overlaps(second)
+
+
+def waiting(event: Event, steps: Iterable[Step], plans: dict[str, StretchPlan]) -> list[Step]:
+    """The same steps; those that make servers or a VIP on a stretched network wait for this site's end of it."""
+    ready = {(name, site): ids for name, plan in plans.items() for site, ids in plan.ready}
+    return [_waiting(event, step, ready) for step in steps]
+
+
+def _waiting(event: Event, step: Step, ready: dict[tuple[str, str], tuple[str, ...]]) -> Step:
+    if step.verb != "create" or step.family == "stretch":
+        return step
+    if step.family == "pool":
+        pool = event.pools[step.unit.split("@")[0]]
+        site, networks = pool.site, pool.network_names
+    else:
+        balancer = event.balancers[step.unit]
+        site, networks = balancer.site, (balancer.network or "",)
+    ids = {id for network in networks for id in ready.get((network, site), ())}
+    return dataclasses.replace(step, after=tuple(sorted({*step.after, *ids}))) if ids else step
+
+
+def leftovers(event: Event, snapshot: Snapshot) -> list[Step]:
+    """Steps that close the ends which the event no longer has."""
+    keep = {
+        (event.cloud_of(site), spec.driver, name) for name, spec in event.stretches.items() for site in spec.between
+    }
+    return closings(snapshot, keep, (), "no such stretch in the event")
+
+
+def closings(
+    snapshot: Snapshot, keep: set[tuple[str, str, str]], after: tuple[str, ...], why: str = "the event ends"
+) -> list[Step]:
+    """One step per end that is not kept, (cloud, driver, unit): delete its objects by exact id."""
+    return [
+        Step(
+            id=f"{end.mark.unit}/{view.cloud}/{view.driver}/close",
+            unit=end.mark.unit,
+            family="stretch",
+            driver=view.driver,
+            cloud=view.cloud,
+            verb="close",
+            action="remove",
+            subject=CloseEnd(unit=end.mark.unit, objects=end.objects),
+            after=after,
+            why=f"{len(end.objects)} objects: {why}",
+        )
+        for view in snapshot.stretches
+        for end in view.ends
+        if (view.cloud, view.driver, end.mark.unit) not in keep
+    ]

@@ -1,0 +1,151 @@
+"""What a stretch says of other parts of the file: sites, segments, addresses. Plain data, as in `check`."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+
+from cloudsentry.errors import Fault
+from cloudsentry.spec.positions import Path, Tree
+from cloudsentry.spec.stretch import NEEDED, OWN
+from cloudsentry.spec.wording import found, nearest
+
+Mapped = dict[str, object]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def check(tree: Tree, root: Mapped) -> Iterator[Fault]:
+    """Every fault between the stretches of ``tree``, and between them and the sites."""
+    stretches = {name: _mapping(part) for name, part in _mapping(root.get("stretches")).items()}
+    for name, stretch in stretches.items():
+        path: Path = ("stretches", name)
+        yield from _sites(tree, root, path, stretch)
+        yield from _keys(tree, path, stretch)
+        yield from _addresses(tree, path, stretch)
+    yield from _segments(tree, stretches)
+    yield from _overlaps(tree, stretches)
+
+
+def _mapping(value: object) -> Mapped:
+    return value if isinstance(value, dict) else {}
+
+
+def _between(stretch: Mapped) -> list[str]:
+    between = stretch.get("between")
+    return [site for site in between if isinstance(site, str)] if isinstance(between, list) else []
+
+
+def _sites(tree: Tree, root: Mapped, path: Path, stretch: Mapped) -> Iterator[Fault]:
+    sites, between = _mapping(root.get("sites")), _between(stretch)
+    for index, site in enumerate(between):
+        if site not in sites:
+            yield tree.fault((*path, "between", index), f"there is no site '{site}'{nearest(site, sites)}")
+    if len(between) == 2:
+        clouds = [_mapping(sites.get(site)).get("cloud") for site in between]
+        if between[0] == between[1]:
+            yield tree.fault((*path, "between", 1), f"a stretch joins two sites, found '{between[0]}' twice")
+        elif clouds[0] is not None and clouds[0] == clouds[1]:
+            message = f"both sites are the cloud '{clouds[0]}', which needs no stretch: give its servers one network"
+            yield tree.fault((*path, "between"), message, at_key=True)
+    for key in ("allocation", "subnets", "external"):
+        for site in _mapping(stretch.get(key)):
+            if between and site not in between:
+                message = f"'{site}' is none of the two sites{nearest(site, between)}"
+                yield tree.fault((*path, key, site), message, at_key=True)
+    gateway = stretch.get("gateway")
+    if isinstance(gateway, str) and between and gateway not in between:
+        yield tree.fault((*path, "gateway"), f"'{gateway}' is none of the two sites{nearest(gateway, between)}")
+
+
+def _keys(tree: Tree, path: Path, stretch: Mapped) -> Iterator[Fault]:
+    driver = stretch.get("driver")
+    if not isinstance(driver, str) or driver not in OWN:
+        return
+    for other, keys in OWN.items():
+        for key in keys & stretch.keys() if other != driver else ():
+            yield tree.fault((*path, key), f"the driver '{driver}' has no {key} ('{other}' has)", at_key=True)
+    for key in NEEDED[driver]:
+        if key not in stretch:
+            yield tree.fault(path, f"the driver '{driver}' needs {key}: add '{key}'", at_key=True)
+    for key in ("allocation", "subnets"):
+        given = _mapping(stretch.get(key))
+        for site in _between(stretch) if given else ():
+            if site not in given:
+                yield tree.fault((*path, key), f"nothing is said for the site '{site}'", at_key=True)
+
+
+def _addresses(tree: Tree, path: Path, stretch: Mapped) -> Iterator[Fault]:
+    text = stretch.get("cidr")
+    cidr = _network(text)
+    if isinstance(text, str) and cidr is None:
+        yield tree.fault((*path, "cidr"), f"expected a network such as 10.9.8.0/24, found {found(text)}")
+    taken: list[tuple[str, Address, Address]] = []
+    for site, written in _mapping(stretch.get("allocation")).items():
+        spot: Path = (*path, "allocation", site)
+        ends = _range(written)
+        if ends is None:
+            continue  # no range at all: the models have said so
+        first, last = ends
+        if first.version != last.version or int(first) > int(last):
+            yield tree.fault(spot, f"expected the first address before the last, found {found(written)}")
+            continue
+        if cidr is not None and not (first in cidr and last in cidr):
+            yield tree.fault(spot, f"{first}-{last} is not within {cidr}")
+        elif cidr is not None:
+            yield from _reserved(tree, spot, cidr, first, last)
+        for other, low, high in taken:
+            if low.version == first.version and int(first) <= int(high) and int(low) <= int(last):
+                message = f"{first}-{last} and the addresses of '{other}', {low}-{high}, overlap: two would own one"
+                yield tree.fault(spot, message)
+        taken.append((site, first, last))
+
+
+def _reserved(tree: Tree, spot: Path, cidr: Network, first: Address, last: Address) -> Iterator[Fault]:
+    """The first address is the gateway's; the network's and the broadcast address are nobody's."""
+    kept = {cidr.network_address: "the network's own", cidr[1]: "the gateway's", cidr[-1]: "the broadcast address"}
+    for address, whose in kept.items():
+        if int(first) <= int(address) <= int(last):
+            yield tree.fault(spot, f"{first}-{last} holds {address}, {whose}")
+
+
+def _segments(tree: Tree, stretches: dict[str, Mapped]) -> Iterator[Fault]:
+    """One segment is stretched once: a second way between the same switches would be a loop."""
+    first: dict[tuple[str, int], str] = {}
+    for name, stretch in stretches.items():
+        physical, vlan = stretch.get("physical_network"), stretch.get("vlan")
+        if not isinstance(physical, str) or not isinstance(vlan, int):
+            continue
+        other = first.setdefault((physical, vlan), name)
+        if other != name:
+            message = f"VLAN {vlan} of {physical} is stretched by '{other}' already: twice would be a layer-2 loop"
+            yield tree.fault(("stretches", name, "vlan"), message)
+
+
+def _overlaps(tree: Tree, stretches: dict[str, Mapped]) -> Iterator[Fault]:
+    known: list[tuple[str, Network]] = []
+    for name, stretch in stretches.items():
+        cidr = _network(stretch.get("cidr"))
+        if cidr is None:
+            continue
+        for other, network in known:
+            if network.version == cidr.version and cidr.overlaps(network):
+                message = f"{cidr} and the addresses of '{other}', {network}, overlap"
+                yield tree.fault(("stretches", name, "cidr"), message)
+        known.append((name, cidr))
+
+
+def _network(text: object) -> Network | None:
+    try:
+        network = ipaddress.ip_network(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    return network if network is not None and network.num_addresses >= 4 else None
+
+
+def _range(text: object) -> tuple[Address, Address] | None:
+    first, _, last = text.partition("-") if isinstance(text, str) else ("", "", "")
+    try:
+        return ipaddress.ip_address(first.strip()), ipaddress.ip_address(last.strip())
+    except ValueError:
+        return None
