@@ -170,7 +170,8 @@ class Scaler:
         ids = [row.id for row in rows]
         try:
             event, number, _ = self._kept(name)
-            self._apply(event, _combined(event, rows), number, ids, silent)
+            if self._apply(event, _combined(event, rows), number, ids, silent).outcome == "stopped":
+                self._decisions.move(ids, "queued")  # this process ends: the next one goes on
         except (Owned, PlanStale, Busy, Unreachable):
             self._decisions.move(ids, "queued")
             raise

@@ -225,3 +225,12 @@ def test_an_unreachable_cloud_is_told_and_kept(stage: Stage) -> None:
     assert tick.report is not None
     assert tick.report.outcome == "failed"
     assert stage.scaler.explain("summer")[0].state == "failed"
+
+
+def test_a_call_whose_process_is_stopped_is_left_for_the_next_one(stage: Stage) -> None:
+    stage.applied()
+    row, _ = stage.scaler.ask(call())
+    stage.clock.stop()
+    stage.scaler.carry_out("summer", 600)
+    assert stage.scaler.decisions.get(row.id).state == "queued"
+    assert stage.scaler.waiting() == ("summer",)
