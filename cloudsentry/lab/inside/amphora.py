@@ -17,6 +17,7 @@ import threading
 
 import haproxy
 import health
+import link
 import wires
 from octavia.amphorae.drivers.noop_driver.driver import NoopAmphoraLoadBalancerDriver
 from octavia.common import constants, utils
@@ -80,6 +81,13 @@ def addresses(balancer):
     return found
 
 
+def segment(balancer):
+    """The VLAN of the VIP's network, [physical network, id]; None where it is none."""
+    network = utils.get_network_driver().get_network(balancer.vip.network_id)
+    vlan = network.provider_network_type == "vlan"
+    return [network.provider_physical_network, network.provider_segmentation_id] if vlan else None
+
+
 def plug(kept):
     """The balancer's namespace exists and has its VIPs."""
     name = netns(kept["id"])
@@ -87,8 +95,9 @@ def plug(kept):
     if not wires.make(name):
         return
     gateways = [vip["gateway"] for vip in kept["vips"] if vip["gateway"]]
-    bridge = wires.bridge(cloud, kept["vips"][0]["network"], gateways)
-    wires.cable(cloud, name, "eth0", f"v{kept['id'][:12]}", bridge, kept.get("mac"))
+    bridge = wires.plug(cloud, kept["vips"][0]["network"], gateways, name, "eth0", f"v{kept['id'][:12]}")
+    if kept["segment"]:
+        link.join(cloud, *kept["segment"], bridge)
     lines = [f"addr add {vip['address']} dev eth0{' nodad' * (':' in vip['address'])}" for vip in kept["vips"]]
     lines += [f"route replace default via {gateway.split('/')[0]} dev eth0" for gateway in gateways]
     wires.batch(name, lines)
@@ -108,6 +117,7 @@ def apply(balancer, amphora):
             "name": balancer.name,
             "amphora": amphora.id,
             "vips": before.get("vips") or addresses(balancer),
+            "segment": before["segment"] if before else segment(balancer),
             "ports": [listener.protocol_port for listener in listeners if listener.enabled],
         }
         wires.replace(f"{folder(balancer.id)}/lb.json", json.dumps(kept))
@@ -126,7 +136,11 @@ def remove(balancer):
     """Nothing of the balancer is left."""
     with _lock:
         process(balancer).stop()
+        wires.unplug(os.environ["LAB_CLOUD"], [f"v{balancer[:12]}"])
         wires.remove(netns(balancer))
+        for vip in wires.read(f"{folder(balancer)}/lb.json").get("vips", [])[:1]:
+            if wires.tidy(os.environ["LAB_CLOUD"], vip["network"]):
+                link.leave(os.environ["LAB_CLOUD"], wires.bridge_name(vip["network"]))
         shutil.rmtree(folder(balancer), ignore_errors=True)
 
 

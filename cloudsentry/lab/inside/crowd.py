@@ -1,7 +1,7 @@
 """crowd.py: so many GET requests and not one more, over connections that are kept. Run within a site's namespace.
 
 Arguments: ADDRESS PORT PATH REQUESTS CONNECTIONS RATE (requests per second, 0: as fast as answers come).
-Prints {"answers": {body's first line: count}, "errors": n, "seconds": s, "latency_ms": [one each, sorted]}.
+Prints {"answers": {who gave them (X-Served-By, else the body's first line): count}, "errors": n, "seconds": s, "latency_ms": [one each, sorted]}.
 A request that fails is an error and is not sent again. Only the standard library.
 """
 
@@ -41,21 +41,26 @@ class Crowd:
             time.sleep(max(0.0, self.began + due - time.monotonic()))
             start = time.monotonic()
             try:
-                connection.request("GET", self.path)
-                answer = connection.getresponse()
-                body = answer.read()
-                fine = answer.status == 200
+                name = self.ask(connection)
             except (OSError, http.client.HTTPException):
                 connection.close()
-                fine, body = False, b""
+                name = None
             took = (time.monotonic() - start) * 1000
             with self.lock:
-                if fine:
-                    self.answers[body[:80].split(b"\n")[0].decode(errors="replace")] += 1
-                    self.latency_ms.append(took)
-                else:
+                if name is None:
                     self.errors += 1
+                else:
+                    self.answers[name] += 1
+                    self.latency_ms.append(took)
         connection.close()
+
+    def ask(self, connection: http.client.HTTPConnection) -> str | None:
+        """Who answered; None where the answer was no success."""
+        connection.request("GET", self.path)
+        answer = connection.getresponse()
+        body = answer.read()
+        first = body[:80].split(b"\n")[0].decode(errors="replace")
+        return answer.getheader("X-Served-By", first) if answer.status == 200 else None
 
     def run(self, connections: int) -> dict[str, object]:
         threads = [threading.Thread(target=self.client) for _ in range(connections)]

@@ -19,8 +19,9 @@ import signal
 import subprocess
 
 if __package__:
-    from . import quotas, wires
+    from . import link, quotas, wires
 else:  # in the lab, where this folder is on PYTHONPATH
+    import link  # type: ignore[import-not-found,no-redef]
     import quotas  # type: ignore[import-not-found,no-redef]
     import wires  # type: ignore[import-not-found,no-redef]
 
@@ -88,9 +89,10 @@ class Guest:
 
     def detach(self, port_id: str) -> None:
         """The server no longer has the port."""
-        with contextlib.suppress(OSError):
-            wires.ip("-n", wires.site(self.cloud), "link", "del", _outer(port_id))
-        self._keep([port for port in self.record().get("ports", []) if port["id"] != port_id])
+        wires.unplug(self.cloud, [_outer(port_id)])
+        ports = self.record().get("ports", [])
+        self._keep([port for port in ports if port["id"] != port_id])
+        self._tidy([port for port in ports if port["id"] == port_id])
 
     def prepare(self, user_data: str | None) -> None:
         """The server's folder holds its web content and its program."""
@@ -168,7 +170,10 @@ class Guest:
             return
         for host in {*quotas.hosts(), self.host}:
             quotas.leave(host, self.uuid)
+        ports = self.record().get("ports", [])
+        wires.unplug(self.cloud, [_outer(port["id"]) for port in ports])
         wires.remove(self.netns)
+        self._tidy(ports)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(record_path(self.uuid))
 
@@ -187,6 +192,12 @@ class Guest:
         }
         wires.replace(record_path(self.uuid), json.dumps(record))
 
+    def _tidy(self, ports: list[dict]) -> None:
+        """Networks on which these ports were the last are gone from the site."""
+        for network in {port["network"] for port in ports}:
+            if wires.tidy(self.cloud, network):
+                link.leave(self.cloud, wires.bridge_name(network))
+
     def _devices(self) -> list[str]:
         return [name for name in wires.ip("-n", self.netns, "-br", "link").split() if name.startswith("eth")]
 
@@ -196,8 +207,8 @@ class Guest:
 
     def _attach(self, index: int, port: dict) -> None:
         device = f"eth{index}"
-        bridge = wires.bridge(self.cloud, port["network"], port["gateways"])
-        wires.cable(self.cloud, self.netns, device, _outer(port["id"]), bridge, port["mac"])
+        outer = _outer(port["id"])
+        wires.plug(self.cloud, port["network"], port["gateways"], self.netns, device, outer, port["mac"])
         lines = []
         for entry in port["addresses"]:
             six = ":" in entry["address"]

@@ -45,6 +45,19 @@ def join(cloud: str, physical_network: str, vlan: int, bridge: str) -> None:
             _write(now)
 
 
+def leave(cloud: str, bridge: str) -> None:
+    """`bridge` is gone: the cloud has no part of its VLAN any more."""
+    with wires.locked(path("wan.lock")):
+        now = state()
+        kept = {
+            segment: {site: name for site, name in ends.items() if (site, name) != (cloud, bridge)}
+            for segment, ends in now["segments"].items()
+        }
+        kept = {segment: ends for segment, ends in kept.items() if ends}
+        if kept != now["segments"]:
+            _write(now | {"segments": kept})
+
+
 def device(segment: str) -> str:
     """The relay's device of a segment, at both ends: short enough for the kernel, the same for the same segment."""
     vlan = segment.rpartition(".")[2]

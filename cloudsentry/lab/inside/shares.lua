@@ -1,4 +1,4 @@
--- wrk's script: counts answers by the first line of their body, holds a rate (arguments: RATE, 0 = none), prints JSON.
+-- wrk's script: counts answers by who gave them (X-Served-By, else the first line of the body), holds a rate (arguments: RATE, 0 = none), prints JSON.
 local ffi = require "ffi"
 ffi.cdef [[ typedef struct { long seconds, nanoseconds; } moment; int clock_gettime(int clock, moment *now); ]]
 
@@ -32,7 +32,7 @@ end
 
 function response(status, headers, body)
    if status == 200 then
-      local name = body:sub(1, 80):match("^[^\n]*")
+      local name = headers["X-Served-By"] or headers["x-served-by"] or body:sub(1, 80):match("^[^\n]*")
       answers[name] = (answers[name] or 0) + 1
    else
       refused = refused + 1

@@ -197,8 +197,8 @@ static void take(int pair, int end) {
         if (rate_kbit > 0 && waiting * rate_kbit / 8e6 + len > queue_bytes) { d->dropped++; continue; }
         struct packet *p = malloc(sizeof *p + len);
         if (!p) { d->dropped++; continue; }
-        memcpy(p->data, buffer, len);
         *p = (struct packet){.pair = pair, .len = len, .generation = pairs[pair].generation};
+        memcpy(p->data, buffer, len); /* after the line above, which may write the padding where data begins */
         if (d->free_at < t) d->free_at = t;
         if (rate_kbit > 0) d->free_at += (int64_t)((len - VNET) * 8e6 / rate_kbit);
         p->due = d->free_at + delay_ns;

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 
 # The kernel's names of devices have at most 15 characters (IFNAMSIZ).
 KERNEL_NAME = 15
+CABLES = ("t", "v")  # how the site's ends of cables begin: of servers, of balancers
 
 # Where both sites have the gateway of a stretched network, each site asks its own: the question does not cross the WAN.
 ASK_AT_HOME = """table bridge lab {
@@ -141,41 +142,82 @@ def open_site(cloud: str) -> str:
     return name
 
 
-def bridge(cloud: str, network: str, gateways: Sequence[str] = ()) -> str:
-    """The bridge of `network` exists in the site and holds `gateways` (address/prefix each). Its name."""
+def plug(
+    cloud: str, network: str, gateways: Sequence[str], netns: str, device: str, outer: str, mac: str | None = None
+) -> str:
+    """`device` in `netns` hangs on the network's bridge by a cable whose other end is `outer`; all are up. The bridge.
+
+    The bridge is made with its first cable, and holds `gateways` (address/prefix each).
+    """
+    with _busy():
+        bridge = _bridge(cloud, network, gateways)
+        address = ["address", mac] if mac else []
+        inner, outside = [device, "netns", netns, *address], site(cloud)
+        ip("link", "add", *inner, "type", "veth", "peer", "name", outer, "netns", outside)
+        batch(outside, [f"link set {outer} master {bridge} up"])
+        batch(netns, [f"link set {device} up"])
+    return bridge
+
+
+def unplug(cloud: str, outers: Sequence[str]) -> None:
+    """The cables with these ends in the site are gone at once; with their namespace they would go a little later."""
+    if outers and exists(site(cloud)):
+        batch(site(cloud), [f"link del {outer}" for outer in outers], force=True)
+
+
+def tidy(cloud: str, network: str) -> bool:
+    """The network's bridge is gone if nobody hangs on it any more. True when it is."""
     netns, name = site(cloud), bridge_name(network)
-    with locked(f"{lab()}/run/wires.lock"):
-        open_site(cloud)
-        mark = f"{lab()}/{cloud}/run/networks/{network}.json"
-        known = read(mark)
-        if known.get("inode") != netns_inode(netns):
-            known = {"inode": netns_inode(netns), "gateways": []}
-            batch(netns, [f"link add {name} type bridge forward_delay 0", f"link set {name} up"], force=True)
-        new = [gateway for gateway in gateways if gateway not in known["gateways"]]
-        if new:
-            batch(netns, [f"addr add {gateway} dev {name}{' nodad' * (':' in gateway)}" for gateway in new], force=True)
-            home = ", ".join(gateway.split("/")[0] for gateway in new if ":" not in gateway)
-            with contextlib.suppress(OSError):
-                run("ip", "netns", "exec", netns, "nft", f"add element bridge lab gateways {{ {home} }}")
-        known["gateways"] += new
-        replace(mark, json.dumps(known | {"bridge": name}))
+    with _busy():
+        try:
+            ports = ip("-n", netns, "-br", "link", "show", "master", name).split("\n")
+        except OSError:
+            return True
+        if any(port.startswith(CABLES) for port in ports):
+            return False
+        mark = _mark(cloud, network)
+        home = [gateway.split("/")[0] for gateway in read(mark).get("gateways", []) if ":" not in gateway]
+        with contextlib.suppress(OSError):
+            ip("-n", netns, "link", "del", name)
+        _asked_at_home("delete", netns, home)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(mark)
+    return True
+
+
+def _bridge(cloud: str, network: str, gateways: Sequence[str]) -> str:
+    netns, name, mark = open_site(cloud), bridge_name(network), _mark(cloud, network)
+    known = read(mark)
+    if known.get("inode") != netns_inode(netns):
+        known = {"inode": netns_inode(netns), "gateways": []}
+        batch(netns, [f"link add {name} type bridge forward_delay 0", f"link set {name} up"], force=True)
+    new = [gateway for gateway in gateways if gateway not in known["gateways"]]
+    if new:
+        batch(netns, [f"addr add {gateway} dev {name}{' nodad' * (':' in gateway)}" for gateway in new], force=True)
+        _asked_at_home("add", netns, [gateway.split("/")[0] for gateway in new if ":" not in gateway])
+    known["gateways"] += new
+    replace(mark, json.dumps(known | {"bridge": name}))
     return name
+
+
+def _busy() -> contextlib.AbstractContextManager[None]:
+    """One process at a time makes and removes bridges: a bridge does not go while somebody is about to hang on it."""
+    return locked(f"{lab()}/run/wires.lock")
+
+
+def _mark(cloud: str, network: str) -> str:
+    return f"{lab()}/{cloud}/run/networks/{network}.json"
+
+
+def _asked_at_home(verb: str, netns: str, gateways: Sequence[str]) -> None:
+    if gateways:
+        with contextlib.suppress(OSError):
+            run("ip", "netns", "exec", netns, "nft", f"{verb} element bridge lab gateways {{ {', '.join(gateways)} }}")
 
 
 def netns_inode(netns: str) -> int:
     """What tells a namespace from a later one of the same name."""
     return os.stat(f"/run/netns/{netns}").st_ino
-
-
-def cable(cloud: str, netns: str, device: str, outer: str, bridge: str, mac: str | None = None) -> None:
-    """`device` in `netns` is one end of a veth whose other end, `outer`, is a port of the site's `bridge`; both are
-    up.
-    """
-    outside = site(cloud)
-    address = ["address", mac] if mac else []
-    ip("link", "add", device, "netns", netns, *address, "type", "veth", "peer", "name", outer, "netns", outside)
-    batch(outside, [f"link set {outer} master {bridge} up"])
-    batch(netns, [f"link set {device} up"])
 
 
 def prefix(cidr: str) -> int:
