@@ -134,7 +134,19 @@ def neutron_agent(port, host):
     agent.main()
 
 
+def octavia_in_the_lab():
+    """Octavia's noop drivers keep a SQLite file, at one fixed place in /tmp: give them one in the cloud's own folder."""
+    from octavia.compute.drivers.noop_driver import driver as compute
+    from octavia.network.drivers.noop_driver import driver as network
+
+    path = f"{os.environ['LAB_DIR']}/{os.environ['LAB_CLOUD']}/state/octavia/noop.db"
+    for module in (compute, network):
+        engine = module.create_engine
+        module.create_engine = lambda url, engine=engine, **options: engine(f"sqlite:///{path}", **options)
+
+
 def octavia_api(port, host):
+    octavia_in_the_lab()
     sys.argv[:] = ["octavia-api", "--config-file", f"{etc()}/octavia.conf", "--log-file", "octavia-api.log"]
     from octavia.wsgi.api import application
 
@@ -142,6 +154,7 @@ def octavia_api(port, host):
 
 
 def octavia_worker(port, host):
+    octavia_in_the_lab()
     sys.argv[:] = ["octavia-worker", "--config-file", f"{etc()}/octavia.conf", "--log-file", "octavia-worker.log"]
     from octavia.common import service
 
