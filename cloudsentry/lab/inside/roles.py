@@ -135,7 +135,7 @@ def neutron_agent(port, host):
 
 
 def octavia_in_the_lab():
-    """Octavia's noop drivers keep a SQLite file, at one fixed place in /tmp: give them one in the cloud's own folder."""
+    """Octavia's noop drivers keep a SQLite file at one fixed place in /tmp: give them one in the cloud's folder."""
     from octavia.compute.drivers.noop_driver import driver as compute
     from octavia.network.drivers.noop_driver import driver as network
 
