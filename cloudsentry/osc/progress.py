@@ -13,6 +13,8 @@ from cloudsentry.records.reports import Listener, Note
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+LOOKING = "looking at the clouds"
+
 QUIET = 2.0
 """Longest silence, in seconds, while something is waited for."""
 
@@ -21,6 +23,7 @@ QUIET = 2.0
 def told() -> Iterator[Listener]:
     """A listener for one run; what it drew is left standing when the run is over."""
     if not terminal():
+        say(f"{0:6.1f} s  {LOOKING}")
         yield Lines()
         return
     from rich.console import Console
@@ -36,7 +39,7 @@ def told() -> Iterator[Listener]:
         TextColumn("{task.fields[detail]}"),
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        yield Bars(progress)
+        yield Bars(progress, progress.add_task(LOOKING, total=None, cloud="", unit="", detail=""))
 
 
 class Lines:
@@ -58,7 +61,8 @@ class Lines:
                 again = "again in a moment: " if note.kind == "retry" else ""
                 self._say(note, f"{note.cloud} {note.unit}: {note.verb}: {again}{note.detail}")
             elif note.elapsed - self._last >= QUIET:
-                self._say(note, f"waiting for {', '.join(_far(one) for one in self._waiting.values())}")
+                first, *more = self._waiting.values()
+                self._say(note, f"waiting for {_far(first)}{f' and {len(more)} more' if more else ''}")
 
     def _say(self, note: Note, text: str) -> None:
         self._last = note.elapsed
@@ -73,14 +77,15 @@ def _far(note: Note) -> str:
 class Bars:
     """One bar per step. May be called from several threads."""
 
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
+    def __init__(self, progress: Progress, looking: TaskID) -> None:
+        self._progress, self._looking = progress, looking
         self._tasks: dict[str, TaskID] = {}
         self._lock = threading.Lock()
 
     def __call__(self, note: Note) -> None:
         """Draw what the note says."""
         with self._lock:
+            self._progress.update(self._looking, visible=False)
             if note.step not in self._tasks:
                 self._tasks[note.step] = self._progress.add_task(
                     note.verb, total=note.wanted or 1, cloud=note.cloud, unit=note.unit, detail=""

@@ -110,10 +110,15 @@ class Shell(app.App):
     def configure_logging(self) -> None:
         """Console on stderr by -v and -q; everything in the log file."""
         super().configure_logging()
-        level = CONSOLE_LEVELS[min(self.options.verbose_level, len(CONSOLE_LEVELS) - 1)]
+        wanted = self.options.verbose_level
         for handler in logging.getLogger().handlers:
             if type(handler) is logging.StreamHandler:
-                handler.setLevel(level)
+                handler.setLevel(CONSOLE_LEVELS[min(wanted, len(CONSOLE_LEVELS) - 1)])
+                if wanted < 2:
+                    # A library's warning about a call that it makes again is no news: its failure would be told by us.
+                    handler.addFilter(
+                        lambda record: record.name.startswith(self.NAME) or record.levelno > logging.WARNING
+                    )
 
     def initialize_app(self, argv: list[str]) -> None:
         """Take the configuration's place from the options; it is read when a command needs it."""
