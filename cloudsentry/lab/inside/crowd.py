@@ -1,8 +1,9 @@
 """crowd.py: so many GET requests and not one more, over connections that are kept. Run within a site's namespace.
 
-Arguments: ADDRESS PORT PATH REQUESTS CONNECTIONS RATE (requests per second, 0: as fast as answers come).
-Prints {"answers": {who gave them (X-Served-By, else the body's first line): count}, "errors": n, "seconds": s, "latency_ms": [one each, sorted]}.
-A request that fails is an error and is not sent again. Only the standard library.
+Arguments: ADDRESS PORT PATH REQUESTS CONNECTIONS RATE (requests per second, 0: as fast as answers come). Prints
+{"answers": {name: count}, "errors": n, "seconds": s, "latency_ms": [one each, sorted]}; a name is who answered by
+X-Served-By, else the first line of the body. A request that fails is an error and is not sent again. Only the standard
+library.
 """
 
 import collections
