@@ -19,7 +19,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, g
 from cloudsentry.errors import SentryError, UserError
 from cloudsentry.scale import Call, Scaler
 from cloudsentry.web import alarms
-from cloudsentry.web.bodies import Alertmanager, Answer, Aodh, Generic, Health, Refusal, Said
+from cloudsentry.web.bodies import Alertmanager, Answer, Aodh, Generic, Health, Misunderstood, Refusal, Said
 from cloudsentry.web.gate import SIGNATURE, Gate
 from cloudsentry.web.worker import Worker
 
@@ -39,7 +39,8 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 DECIDED: dict[int | str, dict[str, Any]] = {
     200: {"model": Answer, "description": "Nothing needs to be done, or it was done before."},
     202: {"model": Answer, "description": "Accepted: the decisions' addresses tell how they go on."},
-    422: {"description": "Not understood: the body, or every call in it."},
+    400: {"model": Refusal, "description": "The body is no JSON."},
+    422: {"model": Misunderstood | Answer, "description": "Not understood: the body, or every call in it."},
     **REFUSALS,
 }
 NUMBER_MOST = 2**31 - 1
@@ -127,7 +128,11 @@ def generic(request: Request, response: Response, body: Generic) -> Answer:
 
 @ROUTES.get(
     "/v1/decisions/{number}",
-    responses={**REFUSALS, 404: {"model": Refusal, "description": "No such decision."}},
+    responses={
+        **REFUSALS,
+        404: {"model": Refusal, "description": "No such decision."},
+        422: {"model": Misunderstood, "description": "No number."},
+    },
     dependencies=[BEARER, SIGNED],
 )
 def decision(request: Request, number: Annotated[int, Path(ge=1, le=NUMBER_MOST)]) -> Said:
@@ -147,9 +152,7 @@ def metrics(request: Request) -> Response:
     return Response(generate_latest(request.app.state.counted.registry), media_type=CONTENT_TYPE_LATEST)
 
 
-def _answer(
-    request: Request, response: Response, source: str, calls: tuple[Call | alarms.Nothing, ...]
-) -> Answer:
+def _answer(request: Request, response: Response, source: str, calls: tuple[Call | alarms.Nothing, ...]) -> Answer:
     state = request.app.state
     answers = [alarms.answered(state.scaler, call) for call in calls]
     for said in answers:

@@ -82,6 +82,20 @@ class Refusal(BaseModel):
     detail: str
 
 
+class BodyFault(BaseModel):
+    """One place of a body, or of an address, that is not as described."""
+
+    loc: list[str | int]
+    msg: str
+    type: str
+
+
+class Misunderstood(BaseModel):
+    """A body, or an address, that is not as described."""
+
+    detail: list[BodyFault]
+
+
 class Health(BaseModel):
     """That the process answers."""
 
