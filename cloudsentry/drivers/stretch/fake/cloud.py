@@ -1,4 +1,4 @@
-"""One cloud's ends in memory. An end is two objects, of which the second is made by a second call's time: a look later."""
+"""One cloud's ends in memory. An end is two objects, and makes its offer some looks after it was opened."""
 
 from __future__ import annotations
 
