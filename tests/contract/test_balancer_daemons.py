@@ -271,6 +271,23 @@ def test_no_request_fails_while_members_come_change_drain_and_go(case: Case) -> 
     assert left["10.87.0.1"] - drained["10.87.0.1"] <= seconds + 2
 
 
+def test_a_newcomer_is_asked_nothing_before_its_checks_and_the_write_waits_for_them(case: Case) -> None:
+    case.create(Monitor(path="/", delay=1, timeout=1, retries=1))
+    case.set(SLOW, {"1": 10})
+    images = case.rig.load("/image", 5, 50)
+    members = (
+        Member(name="server-1", address="10.87.0.1", port=SLOW, weight=10, mark=MARK),
+        Member(name="server-9", address="10.87.0.9", port=SLOW, weight=10, mark=MARK),  # ACTIVE, but nothing listens
+    )
+    order = SetMembers(unit=MARK.unit, mark=MARK, members=members)
+    case.driver.act(order)
+    assert order.progress(case.driver.observe(BalancerScope(event=MARK.event))).state == "waiting"
+    case.done(order)  # in the end the checks had their time
+    counts = images()
+    assert counts["failed"] == 0, counts
+    assert counts["good"] > 50
+
+
 def test_clients_with_ipv4_are_served_by_a_member_with_ipv6_alone(case: Case) -> None:
     case.create()
     case.set(QUICK, {"5": 1})

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cloudsentry.clouds.hosts import Host
 from cloudsentry.drivers.balancer.instance import MARK, Instance, identified, instance_at
 from cloudsentry.errors import Conflict, NotSupported
 from cloudsentry.records.orders import CreateBalancer, DeleteBalancer
+from cloudsentry.records.views import Member
+
+COMING = "coming.json"
+"""Names of newcomers, and until when they may take to pass their checks (seconds since 1970)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +65,25 @@ class Daemon:
         done = self.host.run([*argv])
         if done.code:
             raise Conflict(f"{argv[0]} did not start: {told(done.err)}", cloud=self.host.place)
+
+    def expect(self, before: Iterable[Member], after: Iterable[Member]) -> None:
+        """Note who comes with this write: until they have passed their checks, or had the time to, it is not done."""
+        monitor, known = self.instance.monitor, {member.id for member in before}
+        if monitor is None:
+            return
+        until = time.time() + monitor.delay * (monitor.retries + 1) + monitor.timeout
+        names = [member.id for member in after if member.weight and member.id not in known]
+        if names:
+            self.host.write(f"{self.folder}/{COMING}", json.dumps({"until": until, "names": names}).encode())
+
+    def settling(self, members: Iterable[Member]) -> bool:
+        """Whether somebody who came with the last write has still to pass the checks, and time to."""
+        offline = {member.id for member in members if member.operating == "OFFLINE" and member.weight}
+        content = self.host.read(f"{self.folder}/{COMING}") if offline else None
+        if content is None:
+            return False
+        coming = json.loads(content)
+        return time.time() < float(coming["until"]) and not offline.isdisjoint(coming["names"])
 
     def remove(self, *others: str) -> None:
         """Process, ``others`` and folder are gone; the mark goes last, so that what a kill leaves is still listed."""

@@ -11,6 +11,7 @@ import ipaddress
 import json
 import re
 import secrets
+from collections.abc import Iterable
 from typing import Any
 
 from cloudsentry.clouds.hosts import Host
@@ -132,6 +133,11 @@ def checked(member: Member, mark: Mark, most: int) -> Member:
         raise NotSupported(f"{member.address} has weight {member.weight}: it must be within 0 and {most}")
     address, port = address_of(member.address), port_of(member.port)
     return dataclasses.replace(member, id=f"{PREFIX}{member.name}", address=address, port=port, mark=mark)
+
+
+def serves(members: Iterable[Member]) -> bool:
+    """Whether any of them is asked for new requests."""
+    return any(member.weight and member.operating not in ("OFFLINE", "DISABLED") for member in members)
 
 
 def joined(address: str, port: int) -> str:

@@ -66,7 +66,7 @@ class ApacheBalancer(BalancerDriver):
             name=instance.name,
             mark=instance.mark,
             vip=instance.address or "::",
-            provisioning="ACTIVE" if now else "ERROR",
+            provisioning=_provisioning(daemon, now),
             operating="ONLINE" if now else "OFFLINE",
             listener="main",
             pool="members",
@@ -103,6 +103,7 @@ class ApacheBalancer(BalancerDriver):
             old = self._host.read(daemon.config) or b""
             # The file first: killed between the two, the next look sees the difference and plans it again.
             self._configure(daemon, program, _serving(before, members))
+            daemon.expect(before.within(), members)
             try:
                 room = console.tell(posts(before, members, daemon.instance.monitor))
                 after = console.standing()
@@ -130,6 +131,12 @@ def _console(daemon: Daemon) -> Iterator[Console]:
         yield console
     finally:
         console.close()
+
+
+def _provisioning(daemon: Daemon, now: Standing | None) -> str:
+    if now is None:
+        return "ERROR"
+    return "PENDING_UPDATE" if daemon.settling(now.within()) else "ACTIVE"
 
 
 def _serving(before: Standing, members: tuple[Member, ...]) -> tuple[Member, ...]:

@@ -69,7 +69,7 @@ class HaproxyBalancer(BalancerDriver):
             name=instance.name,
             mark=instance.mark,
             vip=instance.address or "::",
-            provisioning="ACTIVE" if now else "ERROR",
+            provisioning=_provisioning(daemon, now),
             operating="ONLINE" if now else "OFFLINE",
             listener="front",
             pool="members",
@@ -122,6 +122,7 @@ class HaproxyBalancer(BalancerDriver):
         old = self._host.read(daemon.config) or b""
         # The file first: killed between the two, the next look sees the difference and plans it again.
         daemon.configure(configuration(daemon.instance, self._socket(daemon), _serving(before, members)), CHECK)
+        daemon.expect(before.within(), members)
         try:
             tell(self._host, self._socket(daemon), commands)
             if differs(self._look(daemon), members):
@@ -140,6 +141,12 @@ class HaproxyBalancer(BalancerDriver):
         if instance is not None:
             daemon = self._daemon(instance)
             daemon.remove(self._socket(daemon))
+
+
+def _provisioning(daemon: Daemon, now: Standing | None) -> str:
+    if now is None:
+        return "ERROR"
+    return "PENDING_UPDATE" if daemon.settling(now.within()) else "ACTIVE"
 
 
 def _serving(before: Standing, members: tuple[Member, ...]) -> list[Member]:
