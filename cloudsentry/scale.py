@@ -224,6 +224,8 @@ class Scaler:
             signal=_read(scaling.signal) if scaling.signal else None,
             ask=ask,
             changed=self._decisions.changed(event.event, pool),
+            called=self._decisions.changed(event.event, pool, grown_by=HOOK),
+            hold=scaling.hold,
         )
 
     def _apply(self, event: Event, wanted: dict[str, int], number: int, ids: list[int], listen: Listener) -> Report:

@@ -154,11 +154,17 @@ class Decisions:
         with self._store.reading() as db:
             return tuple(map(_row, db.execute(query.order_by(decisions.c.id)).mappings()))
 
-    def changed(self, event: str, pool: str) -> dt.datetime | None:
-        """When the newest decision was made that changed a pool, or is about to."""
+    def changed(self, event: str, pool: str, *, grown_by: str | None = None) -> dt.datetime | None:
+        """When the newest decision was made that changed a pool, or is about to.
+
+        With ``grown_by`` the newest that brought servers, and whose source begins so.
+        """
         query = sa.select(sa.func.max(decisions.c.at)).where(
             decisions.c.event == event, decisions.c.pool == pool, decisions.c.state.in_(("queued", "running", "done"))
         )
+        if grown_by is not None:
+            source = decisions.c.source.startswith(grown_by, autoescape=True)
+            query = query.where(source, decisions.c.wanted > decisions.c.current)
         with self._store.reading() as db:
             return db.execute(query).scalar()
 

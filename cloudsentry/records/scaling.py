@@ -99,6 +99,9 @@ class Inputs:
     ask: Ask | None = None
     changed: dt.datetime | None = None
     """When the number of servers was last changed by a decision."""
+    called: dt.datetime | None = None
+    """When somebody's call last brought servers, which are kept for ``hold`` seconds."""
+    hold: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

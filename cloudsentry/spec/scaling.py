@@ -44,6 +44,7 @@ class Scaling(Part):
         4, description="Servers that go in one decision, or come in one outside the matches' windows, at most."
     )
     cooldown: Seconds = Field(300, description="Time between a change and the next one, outside the matches' windows.")
+    hold: Seconds = Field(3600, description="How long servers that a call brought are kept, whatever the policy says.")
     lead: Seconds = Field(900, description="How long before the crowd the servers must serve; boots come on top.")
     utilisation: Annotated[float, Field(gt=0, le=1)] = Field(
         0.7, description="Share of the capacity that measured load may fill (policy target)."

@@ -15,7 +15,7 @@ def guarded(
 
     Growing is never delayed inside a match's window. Servers go only when: no window is open, unless the timetable
     itself no longer needs them; the signal, where there is one, answers; what is left carries the load with one
-    server less; and the last change is a cool-down ago.
+    server less; the last change is a cool-down ago; and no call has brought servers that are still held.
     """
     bounded = _bounded(inputs, wish)
     if bounded != wish:
@@ -64,6 +64,8 @@ def _shrinking(inputs: Inputs, wish: int, rule: Rule, reasons: tuple[str, ...], 
     if windows and rule in ("load", "asked", "bounds"):
         names = ", ".join(window.name for window in windows)
         return _held(inputs, "window", demand, (*reasons, f"nothing is taken away in the window of {names}"))
+    if inputs.ask is None and (left := _left(inputs, inputs.called, inputs.hold)) > 0:
+        return _held(inputs, "asked", demand, (*reasons, f"a call brought servers: kept for {left:.0f} s more"))
     if (left := _cooling(inputs)) > 0:
         return _held(inputs, "cooldown", demand, (*reasons, f"{left:.0f} s of the cool-down are left"))
     spare = _with_one_less(inputs)
@@ -84,10 +86,14 @@ def _with_one_less(inputs: Inputs) -> int:
 
 def _cooling(inputs: Inputs) -> float:
     """Seconds of the cool-down that are left."""
-    if inputs.changed is None:
+    return _left(inputs, inputs.changed, inputs.cooldown)
+
+
+def _left(inputs: Inputs, since: dt.datetime | None, seconds: float) -> float:
+    """What is left of so many seconds since a moment."""
+    if since is None:
         return 0.0
-    over = inputs.changed + dt.timedelta(seconds=inputs.cooldown)
-    return max(0.0, (over - inputs.now).total_seconds())
+    return max(0.0, (since + dt.timedelta(seconds=seconds) - inputs.now).total_seconds())
 
 
 def _held(inputs: Inputs, rule: Rule, demand: float | None, reasons: tuple[str, ...]) -> Decision:

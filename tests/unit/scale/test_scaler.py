@@ -234,3 +234,15 @@ def test_a_call_whose_process_is_stopped_is_left_for_the_next_one(stage: Stage) 
     stage.scaler.carry_out("summer", 600)
     assert stage.scaler.decisions.get(row.id).state == "queued"
     assert stage.scaler.waiting() == ("summer",)
+
+
+def test_servers_that_a_call_brought_are_not_taken_away_by_the_timetable_at_once(stage: Stage) -> None:
+    stage.applied()
+    stage.scaler.ask(call(by=2))
+    stage.scaler.carry_out("summer", 600)
+    stage.wall.forward(minutes=50)
+    row = stage.scaler.tick("summer").decisions[0]
+    assert (row.wanted, row.rule) == (4, "asked")
+    assert "kept for 600 s more" in row.reasons[-1]
+    stage.wall.forward(minutes=11)
+    assert stage.scaler.tick("summer").decisions[0].wanted == 2
