@@ -299,12 +299,16 @@ class SshHost(Host):
                 transport = self._client.get_transport()
             return transport
 
+    def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:
+        """Paramiko's question about a host that is not known: never trusted at first sight."""
+        raise Denied(f"SSH: {hostname} is not in known_hosts", cloud=self.place)
+
     def _open(self) -> Any:
         paramiko = _paramiko()
         told = _ssh_config(self._name)
         client = paramiko.SSHClient()
         client.load_system_host_keys()
-        client.set_missing_host_key_policy(paramiko.RejectPolicy())
+        client.set_missing_host_key_policy(self)
         client.connect(
             told.get("hostname", self._name),
             port=self._port or int(told.get("port", 22)),

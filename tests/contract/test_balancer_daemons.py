@@ -235,6 +235,7 @@ def test_shares_are_the_weights_over_fifty_thousand_requests(case: Case) -> None
     served = {address: count - before[address] for address, count in case.rig.served_quick().items()}
     total = sum(served.values())
     shares = {address: 100 * count / total for address, count in served.items()}
+    print(f"{total} requests: {shares}")
     assert total >= 50_000
     for address, weight in zip(PLACES, (10, 10, 2, 2, 0), strict=True):
         assert shares[address] == pytest.approx(100 * weight / 24, abs=2.0), shares
