@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 
 import uvicorn
 
@@ -28,6 +29,9 @@ def forever(settings: Settings, host: str, port: int) -> None:
     scaler = Scaler(sentry)
     app = make_app(scaler, Worker(scaler, clock, expiry=settings.hook.expiry))
     app.build_middleware_stack()  # the gate checks its settings here: before the port is open, not at the first call
+    # uvicorn ends in order at a signal and then raises it again: caught here, so that the process ends with 0.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _done)
     try:
         # No access log: it would repeat what callers put into addresses.
         uvicorn.run(
@@ -44,6 +48,10 @@ def forever(settings: Settings, host: str, port: int) -> None:
     finally:
         scaler.close()
         sentry.close()
+
+
+def _done(number: int, frame: object) -> None:
+    """The server has ended already."""
 
 
 def openapi(sentry: Sentry) -> str:

@@ -100,6 +100,7 @@ def hook(event: Path, program: Program) -> Iterator[Hook]:
     yield made
     made.process.send_signal(signal.SIGTERM)
     out, err = made.process.communicate(timeout=60)
+    assert made.process.returncode == 0
     assert "Traceback" not in out + err
     assert TOKEN not in out + err
 
