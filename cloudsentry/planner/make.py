@@ -63,7 +63,7 @@ def plan_apply(event: Event, snapshot: Snapshot, revision: str) -> Plan:
     parts = compare(event, snapshot)
     missing = [line for view in snapshot.pools for line in view.missing]
     missing += [line for view in snapshot.balancers for line in view.missing]
-    missing += [line for view in snapshot.stretches for line in view.missing]
+    missing += [f"{view.cloud}: {line}" for view in snapshot.stretches for line in view.missing]
     refusals = (*dict.fromkeys(missing), *parts.refusals)
     if refusals:
         raise PlanError(refusals)

@@ -30,7 +30,7 @@ def refusals(cloud: Cloud, wanted: Wanted, ends: Sequence[End]) -> tuple[str, ..
     standing = {end.mark.unit: end for end in ends}
     networks = cloud.listed(SERVICE, "/networks", "networks")
     if any("provider:network_type" not in network for network in networks):
-        return (_no_rights(cloud),)
+        return (_no_rights(),)
     subnets = cloud.listed(SERVICE, "/subnets", "subnets", params={"fields": ["id", "name", "cidr", "network_id"]})
     found = _Found(cloud, networks, subnets)
     lines = [line for unit, options in wanted for line in found.against(unit, options, standing.get(unit))]
@@ -42,9 +42,9 @@ def _mtu_needs(wanted: Wanted) -> dict[str, str]:
     return {"net-mtu-writable": "the MTU"} if any(options.get("mtu") for _, options in wanted) else {}
 
 
-def _no_rights(cloud: Cloud) -> str:
+def _no_rights() -> str:
     return (
-        f"right of the account on cloud {cloud.name} to choose a segment (policy "
+        f"right of the account to choose a segment (policy "
         "create_network:provider:physical_network, by default an administrator's): "
         "use such an account, or the driver vpnaas"
     )
