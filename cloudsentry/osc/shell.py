@@ -82,6 +82,7 @@ class Shell(app.App):
             description="Flash-crowd capacity for an IaaS that is already there.",
             version=metadata.version("cloudsentry"),
             command_manager=Commands(NAMESPACE),
+            deferred_help=True,
         )
 
     def build_option_parser(self, description: str | None, version: str | None, *_: Any) -> argparse.ArgumentParser:
@@ -89,7 +90,8 @@ class Shell(app.App):
         parser = argparse.ArgumentParser(
             prog=self.NAME, description=description, add_help=False, usage="%(prog)s [options] COMMAND …"
         )
-        parser.add_argument("-h", "--help", action=HelpAction, nargs=0, default=self, help="show this help and exit")
+        # Behind a command it asks for that command's help: cliff makes `help COMMAND` of it.
+        parser.add_argument("-h", "--help", action="store_true", dest="deferred_help", help="show this help and exit")
         parser.add_argument("--version", action="version", version=f"{self.NAME} {version}")
         parser.add_argument(
             "--config-file",
@@ -123,6 +125,11 @@ class Shell(app.App):
     def initialize_app(self, argv: list[str]) -> None:
         """Take the configuration's place from the options; it is read when a command needs it."""
         self.client_manager = Halls(self.options.config_file)
+
+    def print_help_if_requested(self) -> None:
+        """Global help in the shell's own form."""
+        if self.options.deferred_help:
+            self.interact()
 
     def interact(self) -> None:
         """There is no interactive mode: without a command the help is what is wanted."""

@@ -50,6 +50,11 @@ def test_help_lists_every_command(argv: list[str], capsys) -> None:
         assert f"  {entry.name.replace('_', ' ')} " in out
 
 
+def test_help_behind_a_command_is_that_commands(capsys) -> None:
+    assert main(["event", "status", "--help"]) == 0
+    assert capsys.readouterr().out.startswith("usage: cloudsentry event status")
+
+
 def test_both_doors_have_the_same_commands_but_the_labs() -> None:
     ours = {entry.name: entry.value for entry in metadata.entry_points(group=shell.NAMESPACE)}
     theirs = {entry.name: entry.value for entry in metadata.entry_points(group="openstack.sentry.v1")}
