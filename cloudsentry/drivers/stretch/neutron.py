@@ -64,7 +64,8 @@ def room(cloud: Cloud, wanted: Mapping[str, int]) -> tuple[str, ...]:
     except Denied:
         return ()
     return tuple(
-        f"room in the quota of {kind}s: the limit is {quota[kind]['limit']}, {quota[kind]['used']} are used, {count} asked for"
+        f"room in the quota of {kind}s: the limit is {quota[kind]['limit']}, "
+        f"{quota[kind]['used']} are used, {count} asked for"
         for kind, count in sorted(wanted.items())
         if count and kind in quota and 0 <= int(quota[kind]["limit"]) < int(quota[kind]["used"]) + count
     )

@@ -44,7 +44,7 @@ def _mtu_needs(wanted: Wanted) -> dict[str, str]:
 
 def _no_rights() -> str:
     return (
-        f"right of the account to choose a segment (policy "
+        "right of the account to choose a segment (policy "
         "create_network:provider:physical_network, by default an administrator's): "
         "use such an account, or the driver vpnaas"
     )

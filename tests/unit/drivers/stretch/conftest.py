@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -171,7 +171,7 @@ def connect(clouds: dict[str, FakeNeutron]) -> Callable[[str], Any]:
 
 
 @pytest.fixture(autouse=True)
-def state(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def state(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Keys go to a folder of the test's own."""
     monkeypatch.setenv("CLOUDSENTRY_STATE_DIR", str(tmp_path))
-    yield tmp_path
+    return tmp_path
