@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from cloudsentry.drivers.balancer.base import BalancerDriver
+from cloudsentry.drivers.mover.base import MoverDriver
 from cloudsentry.drivers.policy.base import PolicyDriver
 from cloudsentry.drivers.pool.base import PoolDriver
 from cloudsentry.drivers.signal.base import SignalDriver
@@ -28,6 +29,7 @@ BASES: dict[str, type[Any]] = {
     "cloudsentry.pool": PoolDriver,
     "cloudsentry.balancer": BalancerDriver,
     "cloudsentry.stretch": StretchDriver,
+    "cloudsentry.mover": MoverDriver,
     "cloudsentry.policy": PolicyDriver,
     "cloudsentry.signal": SignalDriver,
 }

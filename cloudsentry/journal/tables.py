@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration: a database at this one is used without loading alembic."""
 
 
@@ -115,4 +115,25 @@ deliveries = sa.Table(
     sa.Column("received", Utc, nullable=False),
     sa.Column("times", sa.Integer, nullable=False),
     sa.Column("decision", sa.Integer),
+)
+
+moves = sa.Table(
+    "moves",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("event", sa.String(64), nullable=False, index=True),
+    sa.Column("server", sa.String(255), nullable=False),
+    sa.Column("source", sa.String(255), nullable=False),
+    sa.Column("target", sa.String(255), nullable=False),
+    sa.Column("mover", sa.String(64), nullable=False),
+    sa.Column("phase", sa.String(16), nullable=False),
+    sa.Column("memo", sa.Text, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+    sa.Column("started", Utc, nullable=False),
+    sa.Column("updated", Utc, nullable=False),
+    sa.Column("ended", Utc),
+    # Without it SQLite gives the number of a deleted newest move to the next one.
+    sqlite_autoincrement=True,
 )

@@ -1,0 +1,263 @@
+"""`migrate plan | run | list | show | retry | rollback | abort`: moves, from the terminal."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from cloudsentry.errors import UserError
+from cloudsentry.osc import base, progress
+from cloudsentry.osc.journal_cells import When
+
+if TYPE_CHECKING:
+    from cloudsentry.migrate import Asked, Migration
+    from cloudsentry.records.moving import Move
+
+PLAN = ("Server", "From", "To", "Mover", "Why", "Copy MB", "Estimate s", "Refused because")
+MOVES = ("Move", "Event", "Server", "From", "To", "Mover", "Phase", "State", "Failures", "Started", "Seconds", "Error")
+EXIT_CODES = """exit codes: 0 done, 1 failed or undone (and why), 2 bad input"""
+
+
+def _migration(command: Any) -> Migration:
+    from cloudsentry.migrate import Migration
+
+    return Migration(command.sentry)
+
+
+def _subject(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("event", metavar="EVENT", help="the event's name")
+    parser.add_argument("what", metavar="POOL|SERVER", help="a pool, or a server by name or id")
+    parser.add_argument("--to", required=True, metavar="CLOUD", help="a cloud of clouds.yaml, or a site of the event")
+    parser.add_argument(
+        "--mover", metavar="NAME", help="replace, image; default: replace for a pool, image for one server"
+    )
+    parser.add_argument("--wave", type=int, default=0, metavar="N", help="servers at once (default: all)")
+    parser.add_argument(
+        "--hypervisor",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="of the target, to spread over; may be repeated (default: where its scheduler likes)",
+    )
+
+
+def _asked(parsed_args: argparse.Namespace) -> Asked:
+    from cloudsentry.migrate import Asked
+
+    if parsed_args.wave < 0:
+        raise UserError("--wave: expected a number of servers")
+    return Asked(
+        event=parsed_args.event,
+        what=parsed_args.what,
+        to=parsed_args.to,
+        mover=parsed_args.mover,
+        wave=parsed_args.wave,
+        hypervisors=tuple(parsed_args.hypervisor),
+    )
+
+
+def _row(move: Move) -> tuple[Any, ...]:
+    last = move.ended or move.updated
+    return (
+        move.id,
+        move.event,
+        move.memo.get("name") or move.server,
+        move.source,
+        move.target,
+        move.mover,
+        move.phase,
+        move.state,
+        move.attempts,
+        When(move.started),
+        round((last - move.started).total_seconds(), 1),
+        move.error,
+    )
+
+
+class PlanMove(base.Lister):
+    """Show how servers would move, how long it would take, and every reason why they cannot; nothing is changed."""
+
+    _epilog = """examples:
+  %(prog)s koshien-2010 front-nara --to public
+  %(prog)s koshien-2010 origin-1 --to public --mover image -f json"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """What, and where to."""
+        parser = super().get_parser(prog_name)
+        _subject(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:
+        """One row per move."""
+        migration = _migration(self)
+        plans = migration.plan(_asked(parsed_args))
+        migration.close()
+        return PLAN, [
+            (
+                one.server,
+                one.source,
+                one.target,
+                one.mover,
+                one.why,
+                one.copy_mb,
+                one.seconds,
+                list(one.refusals),
+            )
+            for one in plans
+        ]
+
+
+class _Moving(base.Lister):
+    """What the commands that move have in common: rows of moves, and the exit code."""
+
+    def _told(self, moves: tuple[Move, ...], wanted: str = "done") -> Any:
+        self.exit_code = 0 if all(move.state == wanted for move in moves) else 1
+        for move in moves:
+            if move.state in ("failed", "open", "undoing"):
+                base.say(f"Go on with `cloudsentry migrate retry {move.id}`.")
+            if move.state == "done":
+                base.say(
+                    f"The event's pool is now {move.memo['new_pool']}: bring your event file up to date with "
+                    f"`cloudsentry event show {move.event}` before you apply it again."
+                )
+        return MOVES, [_row(move) for move in moves]
+
+
+class RunMove(_Moving):
+    """Move a pool or a server to another cloud
+
+    A pool is replaced: new servers serve before the old ones are drained and deleted, and no request is lost. A
+    server keeps its disk: it is stopped, copied and started at the target, and never runs at both. What fails before
+    the last phase is undone by itself.
+    """
+
+    _epilog = f"""examples:
+  %(prog)s koshien-2010 front-nara --to public
+  %(prog)s koshien-2010 front-nara --to public --wave 2 --hypervisor public-hv1 --hypervisor public-hv2
+  %(prog)s koshien-2010 origin-1 --to public --mover image
+
+{EXIT_CODES}"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """What, and where to."""
+        parser = super().get_parser(prog_name)
+        _subject(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:
+        """One row per move."""
+        migration = _migration(self)
+        with progress.told() as listen:
+            moves = migration.run(_asked(parsed_args), listen)
+        migration.close()
+        return self._told(moves)
+
+
+class ListMoves(base.Lister):
+    """List moves, the newest first
+
+    `open` and `undoing`: under way, or the process was killed: `migrate retry` goes on.
+    """
+
+    _epilog = "example:\n  %(prog)s --event koshien-2010"
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Whose moves."""
+        parser = super().get_parser(prog_name)
+        parser.add_argument("--event", metavar="EVENT", help="only the moves of this event")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:
+        """One row per move."""
+        migration = _migration(self)
+        moves = migration.moves(parsed_args.event)
+        migration.close()
+        self.notes = () if moves else ("No moves yet.",)
+        return MOVES, [_row(move) for move in moves]
+
+
+class ShowMove(base.ShowOne):
+    """Show one move with what it remembers."""
+
+    _epilog = "example:\n  %(prog)s 3"
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Which move."""
+        parser = super().get_parser(prog_name)
+        _number(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:
+        """The move and its memo."""
+        migration = _migration(self)
+        move = migration.move(parsed_args.move)
+        migration.close()
+        names = tuple(name.lower() for name in MOVES)
+        return (*names, "memo"), (*_row(move), dict(move.memo))
+
+
+class RetryMove(_Moving):
+    """Go on with a move from where it was left; begin it again where it was undone."""
+
+    _epilog = f"example:\n  %(prog)s 3\n\n{EXIT_CODES}"
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Which move."""
+        parser = super().get_parser(prog_name)
+        _number(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:
+        """The move."""
+        migration = _migration(self)
+        with progress.told() as listen:
+            move = migration.retry(parsed_args.move, listen)
+        migration.close()
+        return self._told((move,))
+
+
+class RollbackMove(_Moving):
+    """Undo a move: the source serves again and nothing is left at the target
+
+    Not after its point of no return, the beginning of phase `release`.
+    """
+
+    _epilog = f"example:\n  %(prog)s 3\n\n{EXIT_CODES}"
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Which move."""
+        parser = super().get_parser(prog_name)
+        _number(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:
+        """The move."""
+        migration = _migration(self)
+        with progress.told() as listen:
+            move = migration.rollback(parsed_args.move, listen)
+        migration.close()
+        return self._told((move,), "undone")
+
+
+class AbortMove(_Moving):
+    """Stop a move that another process works on, and have it undone; one that nobody works on is undone here."""
+
+    _epilog = f"example:\n  %(prog)s 3\n\n{EXIT_CODES}"
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Which move."""
+        parser = super().get_parser(prog_name)
+        _number(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:
+        """The move."""
+        migration = _migration(self)
+        with progress.told() as listen:
+            move = migration.abort(parsed_args.move, listen)
+        migration.close()
+        return self._told((move,), "undoing" if move.state == "undoing" else "undone")
+
+
+def _number(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("move", metavar="MOVE", type=int, help="number of the move, from `migrate list`")
