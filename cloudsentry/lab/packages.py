@@ -26,6 +26,7 @@ CONTROL_PLANE = {
 # Only root has a data plane: servers and balancers in namespaces, and the WAN's relay, which is compiled where it runs.
 DATA_PLANE = {
     "haproxy": "haproxy",
+    "apache2": "apache2",
     "wrk": "wrk",
     "busybox-static": "busybox",
     "iproute2": "ip",
