@@ -153,6 +153,8 @@ def _fault(cloud: str, where: str, entry: dict[str, object]) -> Fault:
 
 
 def _numbered(fault: Fault) -> Fault:
+    if fault.where not in APIS and fault.kind in STANDING:
+        fault = replace(fault, operation="*", target="")
     return fault if fault.id else replace(fault, id=uuid.uuid4().hex[:8])
 
 

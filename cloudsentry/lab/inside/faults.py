@@ -192,13 +192,3 @@ def _cut(body: bytes) -> Iterator[bytes]:
 def _linger_not(connection: socket.socket | None) -> None:
     if connection is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-
-def with_socket(gateway: type) -> type:
-    """The gateway of cheroot, telling the application its connection: only who has it can reset it."""
-
-    class Gateway(gateway):  # type: ignore[misc]
-        def get_environ(self):  # type: ignore[no-untyped-def]
-            return super().get_environ() | {"lab.socket": self.req.conn.socket}
-
-    return Gateway

@@ -55,6 +55,34 @@ class AccessLog:
             self.file.write(line + "\n")
 
 
+class Body:
+    """A request's body whose close() leaves the connection open.
+
+    Glance's reader closes what it reads from when it is collected as garbage: sooner or later, and then cheroot would
+    find the connection closed under the client's next request, and answer that with 500.
+    """
+
+    def __init__(self, file):
+        self.read, self.readline, self.readlines = file.read, file.readline, file.readlines
+
+    def __iter__(self):
+        return iter(self.readline, b"")
+
+    def close(self):
+        pass
+
+
+def gateway(usual):
+    """cheroot's gateway with an unclosable body; the application is told its connection (a fault may reset it)."""
+
+    class Gateway(usual):
+        def get_environ(self):
+            environ = super().get_environ()
+            return environ | {"wsgi.input": Body(environ["wsgi.input"]), "lab.socket": self.req.conn.socket}
+
+    return Gateway
+
+
 def serve(app, port, role):
     """Serve `app` on 127.0.0.1:`port` until SIGTERM; the role is marked ready once the port listens."""
     from cheroot import wsgi
@@ -71,8 +99,7 @@ def serve(app, port, role):
         server_name="lab",
         timeout=120,
     )
-    server.gateway = faults.with_socket(server.gateway)
-    server.gateway = faults.with_socket(server.gateway)
+    server.gateway = gateway(server.gateway)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     server.prepare()
     marks.ready()
