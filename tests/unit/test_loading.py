@@ -58,6 +58,8 @@ def plugins(monkeypatch):
     ]
     points.append(importlib.metadata.EntryPoint("broken", "a_module_that_is_not_there:Driver", "cloudsentry.pool"))
     found = {"cloudsentry.pool": points}
+    # stevedore keeps what it found in a process: tests before this one may have loaded drivers, and others come after.
+    monkeypatch.setattr("stevedore.extension.ExtensionManager.ENTRY_POINT_CACHE", {})
     monkeypatch.setattr(
         stevedore._cache, "get_group_all", lambda namespace, path=None: found.get(namespace, []), raising=True
     )
