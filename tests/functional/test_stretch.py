@@ -1,0 +1,126 @@
+"""Stretched networks through the program, on two real Neutrons, and with packets where there are some."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+if TYPE_CHECKING:
+    from conftest import Lab, Program
+
+pytestmark = pytest.mark.lab
+IMAGE = 25 * 1024
+POOL = {"image": "tiny", "flavor": "m1.nano"}
+VLAN: dict[str, Any] = {
+    "event": "test-stretch",
+    "sites": {"nara": {"cloud": "private"}, "osaka": {"cloud": "public"}},
+    "stretches": {
+        "test-link": {
+            "driver": "vlan",
+            "between": ["nara", "osaka"],
+            "physical_network": "physnet1",
+            "vlan": 138,
+            "cidr": "10.9.38.0/24",
+            "allocation": {"nara": "10.9.38.10-10.9.38.99", "osaka": "10.9.38.100-10.9.38.199"},
+            "gateway": "nara",
+        }
+    },
+    "pools": {
+        "origin": {**POOL, "site": "nara", "networks": ["test-link"], "pins": [{"count": 1}]},
+        "edge": {**POOL, "site": "osaka", "networks": ["front", "test-link"], "pins": [{"count": 1}]},
+    },
+}
+TUNNEL = {"driver": "vpnaas", "between": ["nara", "osaka"], "subnets": {"nara": ["origin"], "osaka": ["front"]}}
+
+
+def networks(lab: Lab, event: str) -> list[tuple[str, Any]]:
+    """Networks, subnets and routers with the event's mark, by cloud, and VPN connections."""
+    mark = f"cloudsentry-event={event}"
+    found: list[tuple[str, Any]] = []
+    for name, cloud in lab.clouds.items():
+        neutron = cloud.network
+        for listed in (neutron.networks, neutron.subnets, neutron.routers):
+            found += [(name, item) for item in listed() if item.description == mark]
+        found += [(name, item) for item in neutron.vpn_ipsec_site_connections() if item.description == mark]
+    return found
+
+
+@pytest.fixture
+def write(tmp_path: Path, program: Program) -> Iterator[Any]:
+    """Writes an event file; what was applied of it is gone afterwards."""
+    files: list[str] = []
+
+    def written(body: dict[str, Any]) -> str:
+        path = tmp_path / f"{body['event']}.yaml"
+        path.write_text(yaml.safe_dump(body, sort_keys=False))
+        files.append(str(path))
+        return str(path)
+
+    yield written
+    for file in files:
+        program("event", "destroy", file, "--yes")
+
+
+def test_images_from_the_private_origin_through_the_vlan(lab: Lab, program: Program, write: Any) -> None:
+    file = write(VLAN)
+    assert program.json("event", "apply", file)["outcome"] == "done"
+    ends = program.json("stretch", "list", "test-stretch")
+    assert [(end["Cloud"], end["State"], end["Joined"]) for end in ends] == [
+        ("private", "ACTIVE", True),
+        ("public", "ACTIVE", True),
+    ]
+    made = {name: item for name, item in networks(lab, "test-stretch") if hasattr(item, "provider_segmentation_id")}
+    assert {name: item.provider_segmentation_id for name, item in made.items()} == {"private": 138, "public": 138}
+
+    again = program.json("event", "apply", file)
+    assert (again["outcome"], again["writes"]) == ("done", 0)
+    assert program.json("stretch", "check", "test-stretch") == []
+
+    if os.geteuid() == 0:  # without root the lab's servers carry no traffic
+        servers = {server.name.split("-")[2]: server for server in lab.servers("test-stretch")}
+        (origin,) = (address["addr"] for address in servers["origin"].addresses["test-link"])
+        curl = ["curl", "-s", "-m", "10", "-o", "/dev/null", "-w", "%{http_code} %{size_download}\n"]
+        for _ in range(5):
+            answer = program("lab", "exec", f"public/{servers['edge'].name}", "--", *curl, f"http://{origin}/image")
+            assert answer.split() == ["200", str(IMAGE)]
+
+    assert program.json("event", "destroy", "test-stretch", "--yes")["outcome"] == "done"
+    assert networks(lab, "test-stretch") == []
+
+
+def test_a_tunnel_survives_a_kill_and_its_key_is_in_its_file_alone(lab: Lab, program: Program, write: Any) -> None:
+    pool = {**POOL, "site": "nara", "networks": "none", "pins": [{"count": 0}]}
+    body = {**VLAN, "event": "test-tunnel", "stretches": {"test-vpn": TUNNEL}, "pools": {"none": pool}}
+    file = write(body)
+    run = program.start("event", "apply", file)
+    deadline = time.monotonic() + 60
+    while not networks(lab, "test-tunnel"):
+        assert run.poll() is None, run.communicate()
+        assert time.monotonic() < deadline
+    run.send_signal(signal.SIGKILL)
+    run.communicate()
+
+    assert program.json("event", "apply", file)["outcome"] == "done"
+    kinds = [(name, type(item).__name__) for name, item in networks(lab, "test-tunnel")]
+    assert sorted(kinds) == sorted(
+        (cloud, kind) for cloud in ("private", "public") for kind in ("Router", "VpnIPSecSiteConnection")
+    )
+    assert all(end["Joined"] for end in program.json("stretch", "list", "test-tunnel"))
+    assert program.json("event", "apply", file)["writes"] == 0
+
+    state = Path(program.env["CLOUDSENTRY_STATE_DIR"])
+    (key,) = state.rglob("*.psk")
+    secret = key.read_bytes()
+    holders = [path for path in state.rglob("*") if path.is_file() and secret in path.read_bytes()]
+    assert holders == [key]
+
+    assert program.json("event", "destroy", "test-tunnel", "--yes")["outcome"] == "done"
+    assert networks(lab, "test-tunnel") == []
+    assert not list(state.rglob("*.psk"))
