@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
 from harness import CLOUDS, SCENARIOS, Bench, Scenario, Verdict, arm_call, arm_journal
 
 PLACES = [(family, cloud) for family in ("pool", "balancer") for cloud in CLOUDS]
