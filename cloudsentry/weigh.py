@@ -82,12 +82,18 @@ def set_weights(
     return retrying(_once, sentry, name, balancer, wanted, listen)
 
 
-def _once(sentry: Sentry, name: str, balancer: str, wanted: Mapping[str, int], listen: Listener) -> Report:
+def proposed(sentry: Sentry, name: str, balancer: str, wanted: Mapping[str, int]) -> tuple[Event, int]:
+    """The event that `set_weights` would apply now, and the revision that it is made from. Raises `UserError`."""
     row, _ = sentry.show(name)
     event, number = sentry.event(row.name)
     if row.state != "kept":
         raise UserError(f"event {name} is not there to be weighed: it was destroyed")
-    return sentry.apply(reweighed(event, balancer, wanted), since=number, listen=listen)
+    return reweighed(event, balancer, wanted), number
+
+
+def _once(sentry: Sentry, name: str, balancer: str, wanted: Mapping[str, int], listen: Listener) -> Report:
+    event, number = proposed(sentry, name, balancer, wanted)
+    return sentry.apply(event, since=number, listen=listen)
 
 
 def reweighed(event: Event, balancer: str, wanted: Mapping[str, int]) -> Event:
