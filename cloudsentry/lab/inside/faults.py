@@ -9,6 +9,7 @@ and a hypervisor's is described in hypervisor.py. Only the standard library: clo
 OpenStack's processes read.
 """
 
+import ctypes
 import errno
 import json
 import os
@@ -155,7 +156,7 @@ def answer(fault: dict, environ: dict, start_response, status: str, headers: lis
     what = fault["what"]
     if what in ("drop", "reset"):
         if what == "reset":
-            _linger_not(environ.get("lab.socket"))
+            _abort(environ.get("lab.socket"))
         raise Broken
     if what == "status":
         status, headers, body = _refusal(fault)
@@ -189,6 +190,8 @@ def _cut(body: bytes) -> Iterator[bytes]:
     raise Broken
 
 
-def _linger_not(connection: socket.socket | None) -> None:
+def _abort(connection: socket.socket | None) -> None:
+    """The client sees a reset. connect(2) to "nowhere" is the one way to it that leaves the descriptor to its owner."""
     if connection is not None:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        nowhere = struct.pack("H14x", socket.AF_UNSPEC)
+        ctypes.CDLL(None).connect(connection.fileno(), nowhere, len(nowhere))
