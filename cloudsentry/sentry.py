@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloudsentry import conf
-from cloudsentry.errors import PlanStale, UserError
+from cloudsentry.errors import Owned, PlanStale, UserError
 from cloudsentry.executor import Clock, Pace, Place, Run, reading
 from cloudsentry.loading import Loader
 from cloudsentry.observe import places_of, scope_of
@@ -157,6 +157,7 @@ class Sentry:
         """
 
         def fresh() -> tuple[Plan, Snapshot]:
+            self._unmoved(event.event)
             self._still(event.event, since)
             snapshot = self._snapshot(event, self._places(event), full=True)
             made = plan_apply(event, snapshot, digest(event))
@@ -171,6 +172,7 @@ class Sentry:
         event = name if isinstance(name, Event) else self.event(name)[0]
 
         def fresh() -> tuple[Plan, Snapshot]:
+            self._unmoved(event.event)
             snapshot = self._snapshot(event, self._places(event), full=False)
             return plan_destroy(event.event, snapshot, digest(event)), snapshot
 
@@ -208,6 +210,21 @@ class Sentry:
             )
             self._journal.run_ended(number, report)
             return report
+
+    def _unmoved(self, name: str) -> None:
+        """A server on its way to another cloud is stopped here and half made there: nobody else may mend that."""
+        from cloudsentry.journal.moves import Moves
+
+        moves = Moves(self._settings.journal.connection)
+        try:
+            held_by_a_move = [move for move in moves.unended(name) if move.memo.get("holds")]
+        finally:
+            moves.close()
+        for move in held_by_a_move:
+            raise Owned(
+                f"event {name} is held by move {move.id}, which is {move.state} at {move.phase}: "
+                f"`migrate retry {move.id}` or `migrate rollback {move.id}` first"
+            )
 
     def _still(self, name: str, number: int | None) -> None:
         """Refuse to go on from a revision that is not the newest one any more, or whose event was destroyed."""

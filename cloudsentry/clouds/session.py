@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
@@ -109,6 +109,16 @@ class Cloud:
         """One PUT, sent once."""
         return self._send(self._call(service, "PUT", path), body=body, microversion=microversion)
 
+    def read_from(self, service: str, path: str, offset: int = 0) -> requests.Response:
+        """One GET whose body is left to be read bit by bit, from ``offset`` on where the service can (206, not 200)."""
+        headers = {"Range": f"bytes={offset}-"} if offset else {}
+        return self._stream(self._call(service, "GET", path), stream=True, headers=headers)
+
+    def write_to(self, service: str, path: str, body: Iterable[bytes]) -> None:
+        """One PUT of bytes, sent once, bit by bit; ``len(body)``, where there is one, is what the service is told."""
+        headers = {"Content-Type": "application/octet-stream"}
+        self._stream(self._call(service, "PUT", path), data=body, headers=headers).close()
+
     def delete(self, service: str, path: str, *, params: Params | None = None, microversion: str = "") -> None:
         """One DELETE, sent once. What is not there is deleted."""
         try:
@@ -185,6 +195,18 @@ class Cloud:
         except (ksa.ClientException, requests.exceptions.RequestException) as failure:
             raise faults.lost(call, failure) from failure
         return self._read(call, response)
+
+    def _stream(self, call: faults.Call, **options: Any) -> requests.Response:
+        endpoint = self._endpoint(call)
+        try:
+            response: requests.Response = self._session.request(
+                endpoint.url + call.path, call.method, raise_exc=False, log=False, timeout=TIMEOUT, **options
+            )
+        except (ksa.ClientException, requests.exceptions.RequestException) as failure:
+            raise faults.lost(call, failure) from failure
+        if not 200 <= response.status_code < 300:
+            raise faults.answered(call, response)
+        return response
 
     def _read(self, call: faults.Call, response: requests.Response) -> Any:
         LOG.debug("%s: %s: %d in %.3f s", self.name, call, response.status_code, response.elapsed.total_seconds())

@@ -19,6 +19,11 @@ def event_tag(event: str) -> str:
     return f"{PREFIX}-event={event}"
 
 
+def port_tag(server: str) -> str:
+    """The tag of a port that was made for a server beforehand: Nova leaves it when the server goes."""
+    return f"{PREFIX}-server={server}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
     """Whose a resource is, and what it was made from.

@@ -61,6 +61,8 @@ class NovaPool(PoolDriver):
             case CreateServerGroup():
                 self._create_group(order)
             case DeleteServers():
+                # First, for what is left of a server that is gone would never be found again.
+                calls.delete_ports_made_for(self._cloud, order.ids)
                 self._each(order.ids, calls.delete_server)
             case StartServers():
                 self._each(order.ids, _start)

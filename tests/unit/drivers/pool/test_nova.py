@@ -261,6 +261,7 @@ def test_an_old_nova_cannot_pin_to_a_hypervisor(monkeypatch):
 
 def test_every_delete_is_tried_and_the_first_error_raised():
     routes = {f"DELETE {NOVA}/servers/{id}": answer(status) for id, status in (("1", 204), ("2", 409), ("4", 204))}
+    routes["GET /network/v2.0/ports"] = {"ports": []}
     pool, wire = driver(routes)
     with pytest.raises(Conflict) as caught:
         pool.act(DeleteServers(unit="u", ids=("1", "2", "3", "4")))
