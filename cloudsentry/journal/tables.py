@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration: a database at this one is used without loading alembic."""
 
 
@@ -135,5 +135,26 @@ moves = sa.Table(
     sa.Column("updated", Utc, nullable=False),
     sa.Column("ended", Utc),
     # Without it SQLite gives the number of a deleted newest move to the next one.
+    sqlite_autoincrement=True,
+)
+
+calibrations = sa.Table(
+    "calibrations",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("event", sa.String(64), nullable=False, index=True),
+    sa.Column("pool", sa.String(64), nullable=False),
+    sa.Column("at", Utc, nullable=False),
+    sa.Column("unit", sa.String(255), nullable=False),
+    sa.Column("hypervisor", sa.String(255), nullable=False),
+    sa.Column("servers", sa.Integer, nullable=False),
+    sa.Column("connections", sa.Integer, nullable=False),
+    sa.Column("responses", sa.Float, nullable=False),
+    sa.Column("mbits", sa.Float, nullable=False),
+    sa.Column("p50_ms", sa.Float, nullable=False),
+    sa.Column("p99_ms", sa.Float, nullable=False),
+    sa.Column("derating", sa.Float, nullable=False),
+    sa.Column("path", sa.String(255), nullable=False),
+    sa.Column("why", sa.String(255), nullable=False),
     sqlite_autoincrement=True,
 )
