@@ -6,27 +6,25 @@ planner compares, the executor does, the journal remembers. Nothing here decides
 
 from __future__ import annotations
 
-import datetime as dt
 import json
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloudsentry import conf
-from cloudsentry.errors import Owned, PlanStale, UserError
-from cloudsentry.executor import Clock, Pace, Place, Run, reading
+from cloudsentry.errors import Denied, Owned, PlanError, PlanStale, SentryError, UserError
+from cloudsentry.executor import Clock, Pace, Place
 from cloudsentry.loading import Loader
-from cloudsentry.observe import places_of, scope_of
-from cloudsentry.planner import plan_apply, plan_destroy, status_of
-from cloudsentry.records.orders import Order
+from cloudsentry.looking import Looker
+from cloudsentry.observe import places_of
+from cloudsentry.planner import plan_apply, plan_destroy, preflight, shortages, status_of
 from cloudsentry.records.plans import Plan
-from cloudsentry.records.reports import Counts, Listener, Note, Outcome, Report, Status, StepReport
-from cloudsentry.records.views import Snapshot, View
+from cloudsentry.records.reports import Finding, Listener, Note, Report, Status
+from cloudsentry.records.views import Snapshot
+from cloudsentry.running import Running
 from cloudsentry.spec.event import Event
-from cloudsentry.spec.load import digest, dump, from_dict, load
+from cloudsentry.spec.load import digest, from_dict, load
 
 if TYPE_CHECKING:
     from cloudsentry.journal import EventRow, Journal, Revision, RunRow
@@ -46,6 +44,7 @@ class Sentry:
         self._clock = clock or Clock()
         self._loader = loader or Loader()
         self._pace = Pace(**asdict(self._settings.executor))
+        self._looker = Looker(self._loader, self._pace, self._clock)
 
     @property
     def settings(self) -> conf.Settings:
@@ -63,6 +62,18 @@ class Sentry:
         from cloudsentry.journal import Journal
 
         return Journal(self._settings.journal.connection)
+
+    @cached_property
+    def _running(self) -> Running:
+        return Running(
+            looker=self._looker,
+            journal=self._journal,
+            loader=self._loader,
+            settings=self._settings,
+            pace=self._pace,
+            clock=self._clock,
+            places=self._places,
+        )
 
     # What is wanted
 
@@ -106,10 +117,10 @@ class Sentry:
 
     def plan(self, event: Event, goal: str = "apply") -> Plan:
         """What `apply` (or ``goal="destroy"``) would do now. Raises `PlanError` with every refusal."""
-        places = self._places(event)
         if goal == "destroy":
-            return plan_destroy(event.event, self._snapshot(event, places, full=False), digest(event))
-        return plan_apply(event, self._snapshot(event, places, full=True), digest(event))
+            snapshot = self._looker.snapshot(event, self._places(event), full=False)
+            return plan_destroy(event.event, snapshot, digest(event))
+        return self._planned(event)[0]
 
     def plan_destroy(self, name: str) -> Plan:
         """What `destroy` would remove now."""
@@ -118,30 +129,28 @@ class Sentry:
     def status(self, name: str | Event) -> Status:
         """An event as it is now, against its newest revision (or the event given)."""
         event, number = (name, 0) if isinstance(name, Event) else self.event(name)
-        return status_of(event, self._snapshot(event, self._places(event), full=True), number)
+        return status_of(event, self._looker.snapshot(event, self._places(event), full=True), number)
+
+    def check(self, event: Event) -> tuple[Finding, ...]:
+        """What would make an apply of the event fail now, each with what to do; nothing is written."""
+        seen, unseen = self._looker.each(event, self._places(event), limits=True)
+        told = dict.fromkeys(_unseen(place, error) for place, error in unseen)
+        return (*told, *preflight(event, seen, whole=not unseen))
+
+    def _planned(self, event: Event, plan: Plan | None = None) -> tuple[Plan, Snapshot]:
+        """A plan of now, refused where it would make what there is no room for. The room is asked for only then."""
+        places, spills = self._places(event), any(pool.spill for pool in event.pools.values())
+        snapshot = self._looker.snapshot(event, places, full=True, limits=spills)
+        made = plan_apply(event, snapshot, digest(event))
+        if plan is not None and plan.digest != made.digest:
+            raise PlanStale(_stale(plan, made))
+        return made, snapshot
 
     def _places(self, event: Event) -> tuple[Place, ...]:
         newest = self._journal.revision(event.event)
         older = [self._journal.revision(event.event, number) for number in range(1, newest.number + 1 if newest else 1)]
         known = [from_dict(json.loads(revision.body)) for revision in older if revision]
         return places_of([event, *known])
-
-    def _snapshot(self, event: Event, places: Iterable[Place], *, full: bool) -> Snapshot:
-        """One look at every place, side by side; a place that does not answer is asked again."""
-        listed = tuple(places)
-        with ThreadPoolExecutor(max(1, len(listed))) as pool:
-            views = tuple(pool.map(lambda place: self._patient_look(place, event, full), listed))
-        return Snapshot.of(event.event, views)
-
-    def _patient_look(self, place: Place, event: Event, full: bool) -> View:
-        return reading(lambda: self._look(place, event, full=full, groups=True), self._pace, self._clock)
-
-    def _look(self, place: Place, event: Event, *, full: bool, groups: bool = False) -> View:
-        view: View = self._loader.at(place).observe(scope_of(place, event, full=full, groups=groups))
-        return view
-
-    def _act(self, place: Place, order: Order) -> None:
-        self._loader.at(place).act(order)
 
     # Doing
 
@@ -159,13 +168,11 @@ class Sentry:
         def fresh() -> tuple[Plan, Snapshot]:
             self._unmoved(event.event)
             self._still(event.event, since)
-            snapshot = self._snapshot(event, self._places(event), full=True)
-            made = plan_apply(event, snapshot, digest(event))
-            if plan is not None and plan.digest != made.digest:
-                raise PlanStale(_stale(plan, made))
+            made, snapshot = self._planned(event, plan)
+            self._room_for(event, made, snapshot)
             return made, snapshot
 
-        return self._owned_run(event, fresh, listen)
+        return self._running.go(event, fresh, listen)
 
     def destroy(self, name: str | Event, *, listen: Listener = silent) -> Report:
         """Remove everything of an event, and prove by listing that nothing is left (``report.left`` is empty)."""
@@ -173,43 +180,85 @@ class Sentry:
 
         def fresh() -> tuple[Plan, Snapshot]:
             self._unmoved(event.event)
-            snapshot = self._snapshot(event, self._places(event), full=False)
+            snapshot = self._looker.snapshot(event, self._places(event), full=False)
             return plan_destroy(event.event, snapshot, digest(event)), snapshot
 
-        report = self._owned_run(event, fresh, listen)
+        report = self._running.go(event, fresh, listen)
         if report.outcome == "done":
             self._journal.event_gone(event.event)
         return report
 
-    def _owned_run(self, event: Event, fresh: Callable[[], tuple[Plan, Snapshot]], listen: Listener) -> Report:
+    def rollback(self, name: str, to: int | None = None, *, listen: Listener = silent) -> Report:
+        """Apply an earlier revision of an event (default: the one before the newest); 0 is nothing: a destroy.
+
+        Raises `UserError` where there is no such revision, and what `apply` raises.
+        """
+        newest = self._newest(name)
+        number = newest.number - 1 if to is None else to
+        if to is None and number == 0:
+            raise UserError(f"event {name} has no earlier revision; `event destroy {name}` removes it, so does --to 0")
+        if number == 0:
+            return self.destroy(name, listen=listen)
+        earlier = self._journal.revision(name, number)
+        if earlier is None:
+            raise UserError(f"event {name} has no revision {number}; it has 1 to {newest.number}")
+        return self.apply(from_dict(json.loads(earlier.body)), since=newest.number, listen=listen)
+
+    def retry_run(self, number: int, *, listen: Listener = silent) -> Report:
+        """Go on with a run that stopped: its revision once more. Raises `UserError` where that is not the newest."""
+        run = self._stopped_run(number)
+        if run.goal == "destroy":
+            return self.destroy(run.event, listen=listen)
+        revision = self._journal.revision(run.event, run.revision)
+        assert revision is not None
+        return self.apply(from_dict(json.loads(revision.body)), since=run.revision, listen=listen)
+
+    def rollback_run(self, number: int, *, listen: Listener = silent) -> Report:
+        """Undo a run that stopped: the revision before its own. Raises `UserError` as `retry_run` does."""
+        run = self._stopped_run(number)
+        if run.goal == "destroy":
+            raise UserError(f"run {number} destroys {run.event}: `event rollback {run.event} --to {run.revision}`")
+        return self.rollback(run.event, listen=listen)
+
+    def fail_run(self, number: int) -> RunRow:
+        """Mark a run that stopped as failed, without touching a cloud. Raises `Owned` while it works still."""
         from cloudsentry.journal.ownership import owned
 
-        ownership = self._settings.ownership
-        with owned(event.event, ownership.backend_url, lease=ownership.lease):
-            began, calls = self._clock.now(), self._loader.calls()
-            self._settle(event)
-            plan, snapshot = fresh()
-            revision = self._journal.revise(event.event, digest(event), json.dumps(dump(event), sort_keys=True))
-            number = self._journal.begin(event.event, revision.number, plan.goal, plan.steps)
-            run = Run(
-                plan,
-                snapshot,
-                number=number,
-                act=self._act,
-                look=lambda place: self._look(place, event, full=False),
-                ledger=self._journal,
-                pace=self._pace,
-                clock=self._clock,
-                listen=listen,
+        run = self._journal.run(number)
+        with owned(run.event, self._settings.ownership.backend_url, lease=self._settings.ownership.lease):
+            if self._journal.run(number).outcome is not None:
+                raise UserError(f"run {number} has ended already: {run.outcome}")
+            self._journal.run_failed(number)
+        return self._journal.run(number)
+
+    def _newest(self, name: str) -> Revision:
+        self.event(name)
+        newest = self._journal.revision(name)
+        if newest is None:
+            raise UserError(f"no event {name!r} in the journal: give its name, not a file")
+        return newest
+
+    def _stopped_run(self, number: int) -> RunRow:
+        run = self._journal.run(number)
+        if run.outcome == "done":
+            raise UserError(f"run {number} is done: there is nothing to go on with")
+        newest = self._newest(run.event)
+        if newest.number != run.revision:
+            raise UserError(
+                f"event {run.event} has moved on: run {number} was of revision {run.revision}, the newest is "
+                f"{newest.number}; `event rollback {run.event} --to {run.revision}` goes back to it"
             )
-            steps = run.go()
-            report = self._report(event, plan, number, steps, run.snapshot, snapshot)
-            reads, writes = self._loader.calls()
-            report = replace(
-                report, seconds=round(self._clock.now() - began, 3), reads=reads - calls[0], writes=writes - calls[1]
-            )
-            self._journal.run_ended(number, report)
-            return report
+        return run
+
+    def _room_for(self, event: Event, plan: Plan, snapshot: Snapshot) -> None:
+        """Refuse a plan that would make what there is no room for. Raises `PlanError`; asks only where it creates."""
+        if not any(step.action == "create" for step in plan.steps):
+            return
+        places = {(step.family, step.cloud, step.driver) for step in plan.steps if step.family != "stretch"}
+        grounds = self._looker.snapshot(event, sorted(places), full=True, limits=True)
+        refusals = tuple(f"{one.cloud}: {one.found}; {one.do}" for one in shortages(plan.steps, grounds))
+        if refusals:
+            raise PlanError(refusals)
 
     def _unmoved(self, name: str) -> None:
         """A server on its way to another cloud is stopped here and half made there: nobody else may mend that."""
@@ -232,56 +281,13 @@ class Sentry:
         if row is not None and (row.revision, row.state) != (number, "kept"):
             raise PlanStale(f"event {name} has moved on since its revision {number} was read: look again")
 
-    def _settle(self, event: Event) -> None:
-        """Wait for the effects of calls that a killed process made just now, so that they are not made twice."""
-        since = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=self._pace.settle)
-        ops = {intent.op for intent in self._journal.open_intents(event.event, since) if intent.op}
-        end = self._clock.now() + self._pace.settle
-        places = self._places(event)
-        while ops and self._clock.now() < end:
-            snapshot = self._snapshot(event, places, full=False)
-            ops -= {server.mark.op for view in snapshot.pools for server in view.servers}
-            ops -= {balancer.mark.op for view in snapshot.balancers for balancer in view.balancers}
-            ops -= {end.mark.op for view in snapshot.stretches for end in view.ends}
-            if ops:
-                self._clock.sleep(self._pace.poll_least)
 
-    def _report(
-        self, event: Event, plan: Plan, number: int, steps: tuple[StepReport, ...], last: Snapshot, first: Snapshot
-    ) -> Report:
-        failed = any(step.outcome == "failed" for step in steps)
-        left = tuple(f"{step.id}: {step.error}" for step in steps if step.outcome != "done")
-        if plan.goal == "destroy" and not self._clock.stopped:
-            places = [(view.family, view.cloud, view.driver) for view in first.views]
-            left = _marked(self._snapshot(event, places, full=False))
-        outcome: Outcome = "stopped" if self._clock.stopped else "failed" if failed or left else "done"
-        status = status_of(event, last)
-        return Report(
-            run=number,
-            event=plan.event,
-            goal=plan.goal,
-            outcome=outcome,
-            seconds=0.0,
-            writes=0,
-            reads=0,
-            steps=steps,
-            servers=Counts(wanted=plan.wanted, active=status.counts.active, misplaced=status.counts.misplaced),
-            left=left,
-        )
-
-
-def _marked(snapshot: Snapshot) -> tuple[str, ...]:
-    """One line per thing that still bears the event's mark."""
-    lines = [f"{view.cloud}: server {item.name} ({item.id})" for view in snapshot.pools for item in view.servers]
-    lines += [f"{view.cloud}: server group {item.name}" for view in snapshot.pools for item in view.groups]
-    lines += [f"{view.cloud}: balancer {item.name}" for view in snapshot.balancers for item in view.balancers]
-    lines += [
-        f"{view.cloud}: stretch {end.mark.unit}: {kind} {id_}"
-        for view in snapshot.stretches
-        for end in view.ends
-        for kind, id_ in end.objects
-    ]
-    return tuple(lines)
+def _unseen(place: Place, error: SentryError) -> Finding:
+    """Why a place could not be looked at, and what helps."""
+    do = (
+        "mend its entry in clouds.yaml, or the password" if isinstance(error, Denied | UserError) else "try again later"
+    )
+    return Finding(check="cloud", cloud=place[1], found=str(error).removeprefix(f"{place[1]}: "), do=do)
 
 
 def _stale(old: Plan, new: Plan) -> str:

@@ -14,14 +14,14 @@ from cloudsentry.clouds.session import Cloud, Params
 
 
 def missing(kind: str, name: str, known: Iterable[str]) -> str:
-    """One sentence for a name that is not there: ``image 'tinny' (nearest: 'tiny')``."""
+    """What is said of a name that is not there: ``image 'tinny' (nearest: 'tiny')``."""
     near = difflib.get_close_matches(name, sorted(set(known)), n=2, cutoff=0.5)
     return f"{kind} {name!r}" + (f" (nearest: {', '.join(map(repr, near))})" if near else "")
 
 
 def ambiguous(kind: str, name: str, ids: Iterable[str]) -> str:
-    """One sentence for a name that several things have."""
-    return f"{kind} {name!r} is ambiguous: {', '.join(sorted(ids))}"
+    """What is said of a name that several things have: ``single image 'tiny': …``."""
+    return f"single {kind} {name!r}: of that name are {', '.join(sorted(ids))}"
 
 
 def resolve(

@@ -7,6 +7,8 @@ one catalog per cloud and process, shared by all threads.
 
 from __future__ import annotations
 
+import datetime as dt
+import email.utils
 import logging
 import os
 import threading
@@ -34,7 +36,7 @@ READ_RETRIES = 2
 MICROVERSIONED = {"compute": ("2", "2.latest"), "placement": ("1", "1.latest")}
 """Services whose version document is read once, for the microversions they offer."""
 
-VERSION_PATH = {"network": "v2.0", "load-balancer": "v2.0", "image": "v2"}
+VERSION_PATH = {"network": "v2.0", "load-balancer": "v2.0", "image": "v2", "identity": "v3"}
 """What a catalog's bare endpoint lacks; these services' documents are not worth a call."""
 
 Params = Mapping[str, str | int | list[str]]
@@ -77,6 +79,7 @@ class Cloud:
         self._lock = threading.Lock()
         self._endpoints: dict[str, Endpoint] = {}
         self._counter = Counter()
+        self._skew: float | None = None
         self._session = region.get_session()
         if self._session.timeout is None:
             self._session.timeout = TIMEOUT
@@ -138,6 +141,33 @@ class Cloud:
             return str(self._session.get_project_id() or "")
         except (ksa.ClientException, requests.exceptions.RequestException) as failure:
             raise faults.lost(call, failure) from failure
+
+    @property
+    def skew(self) -> float | None:
+        """Seconds by which the cloud's clock was ahead of this machine's at its last answer; None where it has none."""
+        return self._skew
+
+    def until(self) -> str:
+        """When the credentials end (ISO 8601): the password, or the application credential; empty where unknown."""
+        call = self._call("identity", "GET", "/auth/tokens")
+        try:
+            access = self._session.auth.get_access(self._session)
+        except (ksa.ClientException, requests.exceptions.RequestException) as failure:
+            raise faults.lost(call, failure) from failure
+        known = getattr(access, "application_credential_id", None)
+        if known:
+            path = f"/users/{access.user_id}/application_credentials/{known}"
+            return str(self.get("identity", path)["application_credential"].get("expires_at") or "")
+        # keystoneauth has no name for this part of the token's body.
+        user = (getattr(access, "_data", None) or {}).get("token", {}).get("user", {})
+        return str(user.get("password_expires_at") or "")
+
+    def _note_clock(self, response: requests.Response) -> None:
+        try:
+            theirs = email.utils.parsedate_to_datetime(response.headers.get("Date", ""))
+        except (TypeError, ValueError):
+            return
+        self._skew = (theirs - dt.datetime.now(dt.UTC)).total_seconds() if theirs.tzinfo else None
 
     def _call(self, service: str, method: str, path: str) -> faults.Call:
         return faults.Call(cloud=self.name, service=service, method=method, path=path)
@@ -209,6 +239,7 @@ class Cloud:
         return response
 
     def _read(self, call: faults.Call, response: requests.Response) -> Any:
+        self._note_clock(response)
         LOG.debug("%s: %s: %d in %.3f s", self.name, call, response.status_code, response.elapsed.total_seconds())
         if not 200 <= response.status_code < 300:
             raise faults.answered(call, response)

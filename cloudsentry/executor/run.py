@@ -9,11 +9,11 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Literal, Protocol
 
-from cloudsentry.errors import DriverError
+from cloudsentry.errors import DriverError, NoCapacity, Unreachable
 from cloudsentry.executor.clock import Clock
 from cloudsentry.executor.pace import Pace
 from cloudsentry.executor.tries import RETRIED, Tries
-from cloudsentry.records.orders import LateOrder, Order
+from cloudsentry.records.orders import CreateServers, LateOrder, Order
 from cloudsentry.records.plans import Plan, Step
 from cloudsentry.records.progress import Progress
 from cloudsentry.records.reports import Listener, Note, StepReport
@@ -180,7 +180,8 @@ class Run:
                 place = place_of(active.step)
                 self._next_look[place] = max(self._next_look[place], active.called + self._pace.poll_least / 2)
             elif isinstance(error, DriverError):
-                self._finish(self._steps[name], "failed", error=str(error))
+                lack = isinstance(error, NoCapacity | Unreachable) and self._steps[name].verb == "create"
+                self._finish(self._steps[name], "failed", error=str(error), lack=lack)
             else:
                 raise error
 
@@ -234,7 +235,8 @@ class Run:
         if progress.state == "waiting":
             self._say("progress", active.step, progress.done, progress.wanted, progress.detail)
             return
-        self._finish(active.step, progress.state, error=progress.detail if progress.state == "failed" else "")
+        failed = progress.state == "failed"
+        self._finish(active.step, progress.state, error=progress.detail if failed else "", lack=failed)
 
     def _lose(self, place: Place, error: BaseException) -> None:
         if not isinstance(error, DriverError):
@@ -247,7 +249,7 @@ class Run:
         for active in list(self._active.values()):
             patience = self._pace.patience(active.step)
             if active.called is not None and now - active.began > patience:
-                self._finish(active.step, "failed", error=f"not done after {patience:.0f} s")
+                self._finish(active.step, "failed", error=f"not done after {patience:.0f} s", lack=True)
 
     def _leave(self, step: Step) -> None:
         """The run was stopped. A call whose answer never came stays an open intent: the next run looks for it."""
@@ -255,7 +257,9 @@ class Run:
         answered = active is None or active.called is not None or active.tries == 0
         self._finish(step, "skipped", error="the run was stopped", note=answered)
 
-    def _finish(self, step: Step, outcome: StepEnd, error: str = "", *, note: bool = True) -> None:
+    def _finish(
+        self, step: Step, outcome: StepEnd, error: str = "", *, note: bool = True, lack: bool = False
+    ) -> None:
         active = self._active.pop(step.id, None)
         tries = active.tries if active else 0
         seconds = self._clock.now() - active.began if active else 0.0
@@ -270,6 +274,7 @@ class Run:
             seconds=round(seconds, 3),
             attempts=tries,
             error=error,
+            lack=lack and isinstance(step.subject, CreateServers),
         )
         self._say("ended", step, 0, 0, error or outcome)
 

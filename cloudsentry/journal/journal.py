@@ -142,6 +142,15 @@ class Journal:
             )
             _touch(db, report.event, now)
 
+    def run_failed(self, run: int) -> None:
+        """Give up a run whose process is gone: it has failed, and its calls are waited for no more."""
+        now = _now()
+        with self._store.writing() as db:
+            db.execute(runs.update().where(runs.c.id == run).values(outcome="failed", ended=now))
+            mine = steps.update().where(steps.c.run == run, steps.c.ended.is_(None))
+            db.execute(mine.where(steps.c.state == "intent").values(state="failed", ended=now, error="given up"))
+            db.execute(mine.where(steps.c.state == "planned").values(state="skipped", ended=now, error="given up"))
+
     def runs(self, event: str | None = None, limit: int = 50) -> tuple[RunRow, ...]:
         """The newest runs, newest first, without their steps and reports."""
         query = sa.select(*(column for column in runs.c if column.name != "report"))

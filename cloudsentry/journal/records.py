@@ -10,7 +10,7 @@ from cloudsentry.records.reports import Outcome, Report
 
 Goal = Literal["apply", "destroy"]
 EventState = Literal["kept", "gone"]
-StepState = Literal["planned", "intent", "done", "failed", "skipped"]
+StepState = Literal["planned", "intent", "done", "failed", "skipped", "spilled"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

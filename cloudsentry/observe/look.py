@@ -26,24 +26,24 @@ def places_of(events: Iterable[Event]) -> tuple[Place, ...]:
     return tuple(sorted(places))
 
 
-def scope_of(place: Place, event: Event, *, full: bool, groups: bool = False) -> Scope:
+def scope_of(place: Place, event: Event, *, full: bool, groups: bool = False, limits: bool = False) -> Scope:
     """What to ask at one place: the marked things always, the named things when ``full``.
 
-    ``groups`` asks for server groups whether this revision uses them or not.
+    ``groups`` asks for server groups whether this revision uses them or not, ``limits`` of a full look for room.
     """
     family, cloud, driver = place
     if family == "balancer":
-        return _balancer_scope(event, cloud, driver, full)
+        return _balancer_scope(event, cloud, driver, full, limits)
     if family == "stretch":
         return _stretch_scope(event, cloud, driver, full)
     pools = [pool for pool in event.pools.values() if (event.cloud_of(pool.site), pool.driver) == (cloud, driver)]
     if not full:
         spread = any(pin.anti_affinity for pool in pools for pin in pool.pins)
         return PoolScope(event=event.event, groups=groups or spread)
-    return _pool_scope(event, pools)
+    return _pool_scope(event, pools, limits)
 
 
-def _pool_scope(event: Event, pools: list[Pool]) -> PoolScope:
+def _pool_scope(event: Event, pools: list[Pool], limits: bool) -> PoolScope:
     pins = [pin for pool in pools for pin in pool.pins]
     return PoolScope(
         event=event.event,
@@ -52,17 +52,18 @@ def _pool_scope(event: Event, pools: list[Pool]) -> PoolScope:
         flavors=_sorted(pool.flavor for pool in pools),
         networks=_sorted(name for pool in pools for name in pool.network_names if name not in event.stretches),
         hypervisors=_places(pins, "hypervisor"),
-        aggregates=_places(pins, "aggregate"),
+        aggregates=_sorted((*_places(pins, "aggregate"), *_spills(pools, "aggregate"))),
         zones=_places(pins, "zone"),
-        traits=_places(pins, "trait"),
+        traits=_sorted((*_places(pins, "trait"), *_spills(pools, "trait"))),
         key_names=_sorted(pool.key_name for pool in pools if pool.key_name),
         security_groups=_sorted(name for pool in pools for name in pool.security_groups),
         # An earlier revision may have used groups that this one does not: a full look always asks.
         groups=True,
+        limits=limits,
     )
 
 
-def _balancer_scope(event: Event, cloud: str, driver: str, full: bool) -> BalancerScope:
+def _balancer_scope(event: Event, cloud: str, driver: str, full: bool, limits: bool) -> BalancerScope:
     if not full:
         return BalancerScope(event=event.event)
     specs = [spec for spec in event.balancers.values() if (event.place_of(spec), spec.driver) == (cloud, driver)]
@@ -72,6 +73,7 @@ def _balancer_scope(event: Event, cloud: str, driver: str, full: bool) -> Balanc
         networks=_sorted(spec.network for spec in specs if spec.network and spec.network not in event.stretches),
         subnets=_sorted(spec.subnet for spec in specs if spec.subnet),
         providers=_sorted(spec.provider for spec in specs if spec.provider),
+        limits=limits,
     )
 
 
@@ -89,6 +91,10 @@ def _stretch_scope(event: Event, cloud: str, driver: str, full: bool) -> Stretch
 
 def _places(pins: list[Pin], kind: str) -> tuple[str, ...]:
     return _sorted(pin.place[1] for pin in pins if pin.place[0] == kind)
+
+
+def _spills(pools: list[Pool], kind: str) -> list[str]:
+    return [entry.kind[1] for pool in pools for entry in pool.spill if entry.kind[0] == kind]
 
 
 def _sorted(names: Iterable[str]) -> tuple[str, ...]:

@@ -7,9 +7,10 @@ import dataclasses
 from cloudsentry.errors import PlanError
 from cloudsentry.planner.balancers import BalancerPlan, plan_balancer
 from cloudsentry.planner.servers import PoolPlan, plan_pool, removals
+from cloudsentry.planner.spill import ALL_HAD, Short, spilled
 from cloudsentry.planner.stretches import StretchPlan, closings, plan_stretch, waiting
 from cloudsentry.planner.stretches import leftovers as stretch_leftovers
-from cloudsentry.planner.units import digest
+from cloudsentry.planner.units import digest, units_of
 from cloudsentry.records.orders import DeleteBalancer, DeleteServerGroups, DeleteServers
 from cloudsentry.records.plans import Drift, Plan, Step
 from cloudsentry.records.views import BalancerView, PoolView, Snapshot
@@ -43,12 +44,12 @@ class Comparison:
         return tuple(dict.fromkeys(line for part in self.parts for line in part.refusals))
 
 
-def compare(event: Event, snapshot: Snapshot) -> Comparison:
-    """Hold an event against a snapshot."""
-    pools = {
-        name: plan_pool(event, name, snapshot.pool(event.cloud_of(pool.site), pool.driver))
-        for name, pool in sorted(event.pools.items())
-    }
+def compare(event: Event, snapshot: Snapshot, short: Short = ALL_HAD) -> Comparison:
+    """Hold an event against a snapshot; ``short`` is what this run has learnt cannot be had."""
+    views = {name: snapshot.pool(event.cloud_of(pool.site), pool.driver) for name, pool in sorted(event.pools.items())}
+    pinned = {name: units_of(event, name, view) for name, view in views.items()}
+    units = spilled(event, snapshot, {name: found for name, (found, _) in pinned.items()}, short)
+    pools = {name: plan_pool(event, name, view, units[name], pinned[name][1]) for name, view in views.items()}
     balancers = {
         name: plan_balancer(event, name, snapshot.balancer(event.place_of(spec), spec.driver), pools)
         for name, spec in sorted(event.balancers.items())
@@ -58,12 +59,13 @@ def compare(event: Event, snapshot: Snapshot) -> Comparison:
     return Comparison(pools=pools, balancers=balancers, stretches=stretches, leftovers=left)
 
 
-def plan_apply(event: Event, snapshot: Snapshot, revision: str) -> Plan:
-    """What makes the clouds as the event wants them. Raises `PlanError` with every refusal at once."""
-    parts = compare(event, snapshot)
-    missing = [line for view in snapshot.pools for line in view.missing]
-    missing += [line for view in snapshot.balancers for line in view.missing]
-    missing += [f"{view.cloud}: {line}" for view in snapshot.stretches for line in view.missing]
+def plan_apply(event: Event, snapshot: Snapshot, revision: str, *, short: Short = ALL_HAD) -> Plan:
+    """What makes the clouds as the event wants them, or as near as ``short`` lets it.
+
+    Raises `PlanError` with every refusal at once.
+    """
+    parts = compare(event, snapshot, short)
+    missing = [f"cloud {view.cloud} has no {line}" for view in snapshot.views for line in view.missing]
     refusals = (*dict.fromkeys(missing), *parts.refusals)
     if refusals:
         raise PlanError(refusals)

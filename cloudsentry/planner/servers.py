@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from cloudsentry.planner.units import Standing, Unit, digest, sort_servers, template_digest, units_of
+from cloudsentry.planner.units import Standing, Unit, digest, sort_servers, template_digest
 from cloudsentry.records.marks import Mark
 from cloudsentry.records.orders import (
     AwaitServers,
@@ -64,11 +64,12 @@ def template_of(pool: Pool) -> Template:
     )
 
 
-def plan_pool(event: Event, name: str, view: PoolView) -> PoolPlan:
-    """Compare one pool with what stands."""
+def plan_pool(
+    event: Event, name: str, view: PoolView, units: tuple[Unit, ...], refusals: tuple[str, ...] = ()
+) -> PoolPlan:
+    """Compare one pool's units with what stands."""
     pool = event.pools[name]
     template = template_digest(pool)
-    units, refusals = units_of(event, name, view)
     known = {unit.name: unit for unit in units}
     listed: dict[str, list[Server]] = {unit: [] for unit in known}
     for server in view.servers:
@@ -243,6 +244,7 @@ def _down(units: dict[str, Unit], standing: dict[str, Standing], view: PoolView)
         host = hosts.get(unit.hypervisor)
         short = unit.count > standing[unit.name].counted
         if host is not None and short and not (host.up and host.enabled):
-            state = "down" if not host.up else "disabled"
-            refusals.append(f"pool {unit.pool}: hypervisor '{host.name}' of cloud {view.cloud} is {state}")
+            state, cure = ("down", "start its nova-compute") if not host.up else ("disabled", "enable it")
+            where = f"hypervisor '{host.name}' of cloud {view.cloud}"
+            refusals.append(f"pool {unit.pool}: {where} is {state}; {cure}, or pin elsewhere")
     return tuple(refusals)

@@ -52,8 +52,10 @@ def units_of(event: Event, name: str, view: PoolView) -> tuple[tuple[Unit, ...],
         elif kind in ("aggregate", "trait"):
             spread = _spread(event.event, name, pin, view)
             units.extend(spread)
-            if not spread and pin.count:
-                refusals.append(f"pool {name}: no hypervisor of {view.cloud} that is up has {kind} '{value}'")
+            named = not any(f"{kind} {value!r}" in line for line in view.missing)
+            if not spread and pin.count and named:
+                lack = f"no hypervisor of {view.cloud} that is up has {kind} '{value}'"
+                refusals.append(f"pool {name}: {lack}; start one, or pin elsewhere")
         else:
             units.append(_single(event.event, name, pin, kind, value))
     return tuple(units), tuple(refusals)

@@ -19,10 +19,13 @@ class StepReport:
     unit: str
     cloud: str
     verb: str
-    outcome: Literal["done", "failed", "skipped"]
+    outcome: Literal["done", "failed", "skipped", "spilled"]
+    """``spilled``: what it could not have stands elsewhere."""
     seconds: float = 0.0
     attempts: int = 0
     error: str = ""
+    lack: bool = False
+    """Failed for want of room or because what was made did not come up: another place may have it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +112,16 @@ class Status:
     drift: tuple[Drift, ...]
     counts: Counts
     stretches: tuple[StretchLine, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something that would make an apply fail. ``check`` is what was checked, ``do`` what helps."""
+
+    check: str
+    cloud: str
+    found: str
+    do: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from cloudsentry.records.ground import Ground
 from cloudsentry.records.marks import Mark
 from cloudsentry.records.stretching import StretchView
 
@@ -88,7 +89,9 @@ class PoolView:
     pins_allowed: bool = True
     """Whether the account may name a hypervisor (Nova's requested_destination policy)."""
     missing: tuple[str, ...] = ()
-    """Named things that are not there, one sentence each: ``image 'tinny'``."""
+    """Named things that are not there, each as it stands behind "there is no": ``image 'tinny'``."""
+    ground: Ground = field(default=Ground())
+    """Quotas and room, where the scope asked for limits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +145,8 @@ class BalancerView:
     cloud: str
     balancers: tuple[Balancer, ...] = ()
     missing: tuple[str, ...] = ()
+    ground: Ground = field(default=Ground())
+    """Quotas, where the scope asked for limits."""
 
     def named(self, unit: str) -> Balancer | None:
         """The balancer of a unit, or None."""

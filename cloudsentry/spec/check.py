@@ -18,6 +18,7 @@ from cloudsentry.spec.check_scaling import check_scaling
 from cloudsentry.spec.event import USER_DATA_MAX, Pin
 from cloudsentry.spec.positions import Path, Tree
 from cloudsentry.spec.scalars import seconds
+from cloudsentry.spec.spill import Spill
 from cloudsentry.spec.wording import alike, found, nearest
 
 PLACES = ("hypervisor", "zone", "aggregate", "trait", "anti_affinity")
@@ -94,6 +95,17 @@ def _pool(tree: Tree, root: Mapped, name: str, pool: Mapped) -> Iterator[Fault]:
     yield from _user_data(tree, (*path, "user_data"), pool.get("user_data"))
     yield from _metadata(tree, (*path, "metadata"), _mapping(pool.get("metadata")))
     yield from _pins(tree, (*path, "pins"), name, _items(pool.get("pins")))
+    yield from _spill(tree, root, (*path, "spill"), name, _items(pool.get("spill")))
+
+
+def _spill(tree: Tree, root: Mapped, path: Path, pool: str, entries: list[Mapped]) -> Iterator[Fault]:
+    for index, entry in enumerate(entries):
+        named = [kind for kind in ("aggregate", "trait", "pool") if entry.get(kind) is not None]
+        if entry and len(named) != 1 and entry.keys() <= Spill.model_fields.keys():
+            yield tree.fault((*path, index), "expected one of aggregate, trait and pool")
+        yield from _reference(tree, root, (*path, index, "pool"), "pools", entry.get("pool"))
+        if entry.get("pool") == pool:
+            yield tree.fault((*path, index, "pool"), "a pool cannot spill into itself: name an aggregate or a trait")
 
 
 def _user_data(tree: Tree, path: Path, text: object) -> Iterator[Fault]:

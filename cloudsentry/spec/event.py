@@ -15,6 +15,7 @@ from cloudsentry.spec.parts import NAME_PATTERN as NAME_PATTERN
 from cloudsentry.spec.parts import NAME_WORDS as NAME_WORDS
 from cloudsentry.spec.parts import CloudName, Count, Name, Part, Seconds, Weight
 from cloudsentry.spec.scaling import Scaling
+from cloudsentry.spec.spill import Spill
 from cloudsentry.spec.stretch import StretchSpec
 
 USER_DATA_MAX = 49149
@@ -75,6 +76,9 @@ class Pool(Part):
     )
     metadata: dict[str, str] = Field(default_factory=dict, description="Further server metadata.")
     pins: list[Pin] = Field(min_length=1, description="Where, how many, with which weight.")
+    spill: list[Spill] = Field(
+        default_factory=list, description="Where to turn, in this order, for servers that a pin cannot have."
+    )
 
     @property
     def network_names(self) -> tuple[str, ...]:

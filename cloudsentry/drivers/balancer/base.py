@@ -24,6 +24,8 @@ class BalancerScope:
     providers: tuple[str, ...] = ()
     counters: bool = False
     """Whether connection counts are wanted (one more call per balancer)."""
+    limits: bool = False
+    """Whether quotas are wanted (a full look only; some calls more)."""
 
 
 class BalancerDriver(abc.ABC):

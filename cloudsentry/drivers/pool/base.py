@@ -34,6 +34,8 @@ class PoolScope:
     security_groups: tuple[str, ...] = ()
     groups: bool = False
     """Whether the event uses server groups (saves the call where it does not)."""
+    limits: bool = False
+    """Whether quotas, sizes and free addresses are wanted (a full look only; some calls more)."""
 
     @property
     def pinned(self) -> bool:

@@ -34,6 +34,8 @@ class State:
     subnets: list[str] | None = None
     providers: list[str] | None = None
     weightless: list[str] = field(default_factory=lambda: ["ovn"])
+    limits: dict[str, int] = field(default_factory=dict)
+    """Quotas by kind (``load balancers``, ``members``, …), told and not enforced."""
     settle_looks: int = 1
     connections: int | None = 0
     faults: list[FaultRule] = field(default_factory=list)

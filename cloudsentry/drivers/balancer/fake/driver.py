@@ -6,6 +6,7 @@ from cloudsentry.clouds import Connect, open_cloud
 from cloudsentry.clouds.names import missing
 from cloudsentry.drivers.balancer.base import BalancerDriver, BalancerScope
 from cloudsentry.drivers.balancer.fake.cloud import FakeBalancers, State
+from cloudsentry.records.ground import Ground, Limit
 from cloudsentry.records.orders import BalancerOrder, CreateBalancer, DeleteBalancer, Drain, SetMembers
 from cloudsentry.records.views import BalancerView
 
@@ -27,6 +28,7 @@ class FakeBalancer(BalancerDriver):
                 cloud=self._place.name,
                 balancers=self._place.look(state, scope.event, counters=scope.counters),
                 missing=_missing(state, scope) if scope.full else (),
+                ground=_ground(state) if scope.full and scope.limits else Ground(),
             )
 
     def act(self, order: BalancerOrder) -> None:
@@ -41,6 +43,14 @@ class FakeBalancer(BalancerDriver):
                     self._place.delete(state, order.id)
                 case Drain():
                     pass
+
+
+def _ground(state: State) -> Ground:
+    used = {"members": sum(len(one.balancer.members) for one in state.balancers.values())}
+    limits = sorted(state.limits.items())
+    return Ground(
+        limits=tuple(Limit(kind=kind, limit=limit, used=used.get(kind, len(state.balancers))) for kind, limit in limits)
+    )
 
 
 def _missing(state: State, scope: BalancerScope) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from cloudsentry.drivers.balancer.base import BalancerDriver, BalancerScope
 from cloudsentry.drivers.balancer.octavia import calls, quota, read
 from cloudsentry.drivers.balancer.octavia.members import batch, clash, weigh_alike
 from cloudsentry.errors import Busy, Conflict, Denied, DriverError, NotSupported
+from cloudsentry.records.ground import Ground
 from cloudsentry.records.orders import BalancerOrder, CreateBalancer, DeleteBalancer, Drain, SetMembers
 from cloudsentry.records.views import Balancer, BalancerView
 
@@ -42,6 +43,7 @@ class OctaviaBalancer(BalancerDriver):
             cloud=self._name,
             balancers=tuple(sorted(filter(None, found), key=lambda balancer: (balancer.mark.unit, balancer.id))),
             missing=self._missing(scope) if scope.full else (),
+            ground=quota.ground(self._cloud) if scope.full and scope.limits else Ground(),
         )
 
     def _balancer(self, item: Mapping[str, Any], pool: Mapping[str, Any], scope: BalancerScope) -> Balancer | None:

@@ -14,6 +14,7 @@ from cloudsentry.clouds.fake import FaultRule, World
 from cloudsentry.drivers.pool.fake import scheduling
 from cloudsentry.drivers.pool.fake.scheduling import FakeGroup, FakeHypervisor
 from cloudsentry.errors import Conflict, Denied, NoCapacity, NotSupported
+from cloudsentry.records.ground import Size
 from cloudsentry.records.orders import CreateServerGroup, CreateServers
 from cloudsentry.records.views import Server, ServerGroup
 
@@ -41,6 +42,16 @@ class State:
     admin: bool = True
     quota: int = -1
     """Most servers of all events; -1 is no limit."""
+    limits: dict[str, int] = field(default_factory=dict)
+    """Further quotas by kind (``cores``, ``ports``, …), told and not enforced."""
+    sizes: dict[str, Size] = field(default_factory=dict)
+    """What flavors take; one VCPU and no memory where absent."""
+    needs: dict[str, Size] = field(default_factory=dict)
+    """What images need at the least."""
+    addresses: dict[str, int] = field(default_factory=dict)
+    """Free addresses by network; no bound where absent."""
+    skew: float = 0.0
+    until: str = ""
     boot_looks: int = 1
     delete_looks: int = 1
     servers: dict[str, dict[str, FakeServer]] = field(default_factory=dict)

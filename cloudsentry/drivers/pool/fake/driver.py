@@ -8,6 +8,7 @@ from cloudsentry.clouds import Connect, open_cloud
 from cloudsentry.clouds.names import missing
 from cloudsentry.drivers.pool.base import PoolDriver, PoolScope
 from cloudsentry.drivers.pool.fake.cloud import FakeCloud, State
+from cloudsentry.records.ground import Ground, Limit, Room, Size
 from cloudsentry.records.marks import PREFIX
 from cloudsentry.records.orders import (
     CreateServerGroup,
@@ -44,6 +45,7 @@ class FakePool(PoolDriver):
                 hypervisors=_hypervisors(state, scope) if full and state.admin else (),
                 pins_allowed=state.admin or not (full and scope.pinned),
                 missing=tuple(_missing(state, scope)) if full else (),
+                ground=_ground(state, scope) if full and scope.limits else Ground(),
             )
 
     def act(self, order: PoolOrder) -> None:
@@ -78,9 +80,28 @@ def _hypervisors(state: State, scope: PoolScope) -> tuple[Hypervisor, ...]:
             zone=host.zone,
             aggregates=host.aggregates,
             traits=host.traits,
-            free_vcpus=host.room - load[name] if host.room >= 0 else -1,
+            free_vcpus=max(0, host.room - load[name]) if host.room >= 0 else -1,
+            free_ram=host.memory,
         )
         for name, host in sorted(wanted.items())
+    )
+
+
+def _ground(state: State, scope: PoolScope) -> Ground:
+    used = sum(map(len, state.servers.values()))
+    quotas = {"instances": state.quota, **state.limits}
+    return Ground(
+        limits=tuple(
+            Limit(kind=kind, limit=limit, used=used if kind in ("instances", "cores") else 0)
+            for kind, limit in sorted(quotas.items())
+        ),
+        flavors=tuple(state.sizes.get(name, Size(name=name, vcpus=1)) for name in scope.flavors),
+        images=tuple(state.needs[name] for name in scope.images if name in state.needs),
+        rooms=tuple(
+            Room(network=name, free=state.addresses[name]) for name in scope.networks if name in state.addresses
+        ),
+        skew=state.skew,
+        until=state.until,
     )
 
 

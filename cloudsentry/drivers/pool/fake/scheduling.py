@@ -20,6 +20,8 @@ class FakeHypervisor:
     aggregates: tuple[str, ...] = ()
     traits: tuple[str, ...] = ()
     room: int = -1
+    memory: int = -1
+    """Free MiB, told and not enforced; -1 is untold."""
 
 
 @dataclass(slots=True)

@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from cloudsentry.clouds import Cloud, Connect, open_cloud
 from cloudsentry.drivers.pool.base import PoolDriver, PoolScope
-from cloudsentry.drivers.pool.nova import calls, places, quota, read
+from cloudsentry.drivers.pool.nova import calls, ground, places, quota, read
 from cloudsentry.drivers.pool.nova.names import Names
 from cloudsentry.errors import Conflict, Denied, DriverError, NotSupported
+from cloudsentry.records.ground import Ground
 from cloudsentry.records.orders import (
     CreateServerGroup,
     CreateServers,
@@ -43,6 +44,7 @@ class NovaPool(PoolDriver):
         if not scope.full:
             return PoolView(driver="nova", cloud=self._name, servers=servers, groups=groups)
         found = places.observe(cloud, scope) if scope.pinned else places.Places()
+        missing = tuple(self._missing(scope)) + found.missing
         return PoolView(
             driver="nova",
             cloud=self._name,
@@ -50,7 +52,8 @@ class NovaPool(PoolDriver):
             groups=groups,
             hypervisors=found.hypervisors,
             pins_allowed=found.allowed and self._can_pin(scope),
-            missing=tuple(self._missing(scope)) + found.missing,
+            missing=missing,
+            ground=ground.observe(cloud, self._names) if scope.limits else Ground(),
         )
 
     def act(self, order: PoolOrder) -> None:

@@ -10,6 +10,7 @@ from cloudsentry.clouds import Cloud
 from cloudsentry.clouds.names import ambiguous, missing, resolve
 from cloudsentry.drivers.pool.nova import calls
 from cloudsentry.errors import Conflict, NotSupported
+from cloudsentry.records.ground import Size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +20,7 @@ class Flavor:
     id: str
     vcpus: int
     ram: int
+    disk: int = 0
 
 
 class Names:
@@ -29,6 +31,19 @@ class Names:
         self._images: dict[str, str] = {}
         self._flavors: dict[str, Flavor] = {}
         self._networks: dict[str, str] = {}
+        self._needs: dict[str, Size] = {}
+
+    def sizes(self) -> tuple[tuple[Size, ...], tuple[Size, ...]]:
+        """What the flavors looked up so far take, and what the images need at the least."""
+        flavors = tuple(
+            Size(name=name, vcpus=flavor.vcpus, ram=flavor.ram, disk=flavor.disk)
+            for name, flavor in sorted(self._flavors.items())
+        )
+        return flavors, tuple(size for _, size in sorted(self._needs.items()))
+
+    def networks_by_id(self) -> dict[str, str]:
+        """The networks looked up so far: id → name."""
+        return {id: name for name, id in self._networks.items()}
 
     def forget(self) -> None:
         """Look everything up again next time: an id may have gone stale."""
@@ -62,6 +77,9 @@ class Names:
             items = self._cloud.listed("image", "/images", "images", params={"name": name}) or self._image_by_id(name)
             if len(items) == 1:
                 self._images[name] = items[0]["id"]
+                self._needs[name] = Size(
+                    name=name, ram=int(items[0].get("min_ram") or 0), disk=int(items[0].get("min_disk") or 0)
+                )
             elif items:
                 faults.append(ambiguous("image", name, (item["id"] for item in items)))
             else:
@@ -123,7 +141,9 @@ class Names:
 
 
 def _flavor(item: Mapping[str, Any]) -> Flavor:
-    return Flavor(id=item["id"], vcpus=int(item.get("vcpus", 0)), ram=int(item.get("ram", 0)))
+    disk = sum(int(item.get(key) or 0) for key in ("disk", "OS-FLV-EXT-DATA:ephemeral"))
+    disk += -(-int(item.get("swap") or 0) // 1024)  # swap is in MiB
+    return Flavor(id=item["id"], vcpus=int(item.get("vcpus", 0)), ram=int(item.get("ram", 0)), disk=disk)
 
 
 def _like_id(name: str) -> bool:

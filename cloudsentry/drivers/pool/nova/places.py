@@ -116,7 +116,7 @@ def _room(cloud: Cloud, providers: Mapping[str, str]) -> dict[str, dict[str, Any
 
 
 def _summary(summary: Mapping[str, Any]) -> dict[str, Any]:
-    free = {kind: int(of["capacity"]) - int(of["used"]) for kind, of in summary["resources"].items()}
+    free = {kind: max(0, int(of["capacity"]) - int(of["used"])) for kind, of in summary["resources"].items()}
     return {**free, "traits": summary.get("traits", [])}
 
 
@@ -126,7 +126,7 @@ def _exact(cloud: Cloud, id: str) -> dict[str, Any]:
     usages = cloud.get("placement", f"{path}/usages", microversion=PLACEMENT)["usages"]
     traits = cloud.get("placement", f"{path}/traits", microversion=PLACEMENT)["traits"]
     free = {
-        kind: int((of["total"] - of["reserved"]) * of["allocation_ratio"]) - int(usages.get(kind, 0))
+        kind: max(0, int((of["total"] - of["reserved"]) * of["allocation_ratio"]) - int(usages.get(kind, 0)))
         for kind, of in inventories.items()
     }
     return {**free, "traits": traits}

@@ -240,7 +240,7 @@ def test_two_networks_of_one_name_are_told_with_their_ids():
     twins = {"networks": [network("net-1", PROJECT), network("net-2", PROJECT)]}
     pool, _ = driver({f"GET {NOVA}/servers/detail": {"servers": []}, "GET /network/v2.0/networks": twins})
     view = pool.observe(PoolScope(event="final", full=True, networks=("front",)))
-    assert view.missing == ("network 'front' is ambiguous: net-1, net-2",)
+    assert view.missing == ("single network 'front': of that name are net-1, net-2",)
 
 
 def test_an_administrator_s_own_network_wins_over_a_stranger_s():

@@ -1,0 +1,60 @@
+"""How the house looks: every place of an event, side by side, and again where nobody answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from cloudsentry.errors import SentryError
+from cloudsentry.executor import Clock, Pace, Place, reading
+from cloudsentry.loading import Loader
+from cloudsentry.observe import scope_of
+from cloudsentry.records.orders import Order
+from cloudsentry.records.views import Snapshot, View
+from cloudsentry.spec.event import Event
+
+
+class Looker:
+    """Looks at places and acts at one; reads only, `act` aside. Thread-safe."""
+
+    def __init__(self, loader: Loader, pace: Pace, clock: Clock) -> None:
+        self._loader, self._pace, self._clock = loader, pace, clock
+
+    def snapshot(self, event: Event, places: Iterable[Place], *, full: bool, limits: bool = False) -> Snapshot:
+        """One look at every place; raises the first place's `DriverError` that stays."""
+        listed = tuple(places)
+        with ThreadPoolExecutor(max(1, len(listed))) as pool:
+            views = tuple(pool.map(lambda place: self._patient(place, event, full, limits), listed))
+        return Snapshot.of(event.event, views)
+
+    def each(
+        self, event: Event, places: Iterable[Place], *, limits: bool = False
+    ) -> tuple[Snapshot, tuple[tuple[Place, SentryError], ...]]:
+        """A full look at every place that answers, and why the others do not."""
+        listed = tuple(places)
+
+        def look(place: Place) -> View | SentryError:
+            try:
+                return self._patient(place, event, True, limits)
+            except SentryError as error:
+                return error
+
+        with ThreadPoolExecutor(max(1, len(listed))) as pool:
+            found = tuple(pool.map(look, listed))
+        failed = [(place, one) for place, one in zip(listed, found, strict=True) if isinstance(one, SentryError)]
+        return Snapshot.of(event.event, [one for one in found if not isinstance(one, SentryError)]), tuple(failed)
+
+    def place(self, place: Place, event: Event) -> View:
+        """One quick look at one place, for whoever waits there."""
+        return self._look(place, event, full=False)
+
+    def act(self, place: Place, order: Order) -> None:
+        """Hand an order to the driver of a place."""
+        self._loader.at(place).act(order)
+
+    def _patient(self, place: Place, event: Event, full: bool, limits: bool) -> View:
+        return reading(lambda: self._look(place, event, full=full, groups=True, limits=limits), self._pace, self._clock)
+
+    def _look(self, place: Place, event: Event, *, full: bool, groups: bool = False, limits: bool = False) -> View:
+        view: View = self._loader.at(place).observe(scope_of(place, event, full=full, groups=groups, limits=limits))
+        return view

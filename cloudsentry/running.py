@@ -1,0 +1,193 @@
+"""One run from its plan to its report, by one process at a time: intents settled, servers spilled, the end told."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from cloudsentry import conf
+from cloudsentry.executor import Clock, Pace, Place, Run
+from cloudsentry.loading import Loader
+from cloudsentry.looking import Looker
+from cloudsentry.planner import Short, origin_of, plan_apply, status_of
+from cloudsentry.records.orders import CreateServers
+from cloudsentry.records.plans import Plan
+from cloudsentry.records.reports import Counts, Listener, Note, Outcome, Report, StepReport
+from cloudsentry.records.views import Snapshot
+from cloudsentry.spec.event import Event
+from cloudsentry.spec.load import digest, dump
+
+if TYPE_CHECKING:
+    from cloudsentry.journal import Journal
+
+ROUNDS = 4
+"""How often a run plans for servers that cannot be had where they are pinned; a further apply goes on from there."""
+
+Fresh = Callable[[], tuple[Plan, Snapshot]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """What a run needs of the house. ``places`` tells where anything of an event may be."""
+
+    looker: Looker
+    journal: Journal
+    loader: Loader
+    settings: conf.Settings
+    pace: Pace
+    clock: Clock
+    places: Callable[[Event], tuple[Place, ...]]
+
+    def go(self, event: Event, fresh: Fresh, listen: Listener) -> Report:
+        """Plan with ``fresh`` and do it, alone with the event. Raises what ``fresh`` does, and `Owned`."""
+        from cloudsentry.journal.ownership import owned
+
+        ownership = self.settings.ownership
+        with owned(event.event, ownership.backend_url, lease=ownership.lease):
+            began, calls = self.clock.now(), self.loader.calls()
+            self._settle(event, listen)
+            plan, first = fresh()
+            revision = self.journal.revise(event.event, digest(event), json.dumps(dump(event), sort_keys=True))
+            number = self.journal.begin(event.event, revision.number, plan.goal, plan.steps)
+            steps, last = self._rounds(event, plan, first, number, listen)
+            report = self._report(event, plan, number, steps, last, first)
+            reads, writes = self.loader.calls()
+            report = replace(
+                report, seconds=round(self.clock.now() - began, 3), reads=reads - calls[0], writes=writes - calls[1]
+            )
+            self.journal.run_ended(number, report)
+            return report
+
+    def _rounds(
+        self, event: Event, plan: Plan, snapshot: Snapshot, number: int, listen: Listener
+    ) -> tuple[tuple[StepReport, ...], Snapshot]:
+        """Run the plan; while servers cannot be had where they are pinned, plan and run what stands in for them."""
+        ended: dict[str, StepReport] = {}
+        short = Short()
+        for left in range(ROUNDS - 1, -1, -1):
+            run = self._run(event, plan, snapshot, number, listen)
+            ended |= {step.id: step for step in run.go()}
+            snapshot = run.snapshot
+            lacking = tuple(step.id for step in plan.steps if ended[step.id].lack)
+            if not (left and lacking and any(pool.spill for pool in event.pools.values())) or self.clock.stopped:
+                break
+            short = _learnt(plan, lacking, snapshot, short)
+            snapshot = self.looker.snapshot(event, self.places(event), full=True, limits=True)
+            plan = plan_apply(event, snapshot, digest(event), short=short)
+            helped = {origin_of(step.unit) for step in plan.steps if origin_of(step.unit) != step.unit}
+            if not helped:
+                break
+            self.journal.add_steps(number, plan.steps)
+            ended |= {id: self._spilled(number, ended[id]) for id in lacking if origin_of(ended[id].unit) in helped}
+        return tuple(ended.values()), snapshot
+
+    def _run(self, event: Event, plan: Plan, snapshot: Snapshot, number: int, listen: Listener) -> Run:
+        return Run(
+            plan,
+            snapshot,
+            number=number,
+            act=self.looker.act,
+            look=lambda place: self.looker.place(place, event),
+            ledger=self.journal,
+            pace=self.pace,
+            clock=self.clock,
+            listen=listen,
+        )
+
+    def _spilled(self, number: int, step: StepReport) -> StepReport:
+        error = f"{step.error}; others stand in"
+        self.journal.step_ended(number, step.id, "spilled", step.attempts, error)
+        return replace(step, outcome="spilled", lack=False, error=error)
+
+    def _settle(self, event: Event, listen: Listener) -> None:
+        """Wait for the effects of calls that a killed process made just now, so that they are not made twice."""
+        since = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=self.pace.settle)
+        intents = {intent.op: intent for intent in self.journal.open_intents(event.event, since) if intent.op}
+        began = self.clock.now()
+        places, wanted = self.places(event), len(intents)
+        while intents and self.clock.now() < began + self.pace.settle and not self.clock.stopped:
+            first = next(iter(intents.values()))
+            listen(
+                Note(
+                    kind="progress",
+                    step="settle",
+                    unit=first.unit,
+                    cloud=first.cloud,
+                    verb="settle",
+                    done=wanted - len(intents),
+                    wanted=wanted,
+                    detail=f"waiting for the effect of an interrupted call (run {first.run}, {first.step})",
+                    elapsed=self.clock.now() - began,
+                )
+            )
+            for op in _ops(self.looker.snapshot(event, places, full=False)) & intents.keys():
+                del intents[op]
+            if intents:
+                self.clock.sleep(self.pace.poll_least)
+        if wanted:
+            told = (
+                "its effect is there" if not intents else f"no effect after {self.pace.settle:g} s: taken for not made"
+            )
+            listen(Note(kind="ended", step="settle", unit="", cloud="", verb="settle", detail=told))
+
+    def _report(
+        self, event: Event, plan: Plan, number: int, steps: tuple[StepReport, ...], last: Snapshot, first: Snapshot
+    ) -> Report:
+        failed = any(step.outcome == "failed" for step in steps)
+        left = tuple(f"{step.id}: {step.error}" for step in steps if step.outcome not in ("done", "spilled"))
+        if plan.goal == "destroy" and not self.clock.stopped:
+            places = [(view.family, view.cloud, view.driver) for view in first.views]
+            left = _marked(self.looker.snapshot(event, places, full=False))
+        outcome: Outcome = "stopped" if self.clock.stopped else "failed" if failed or left else "done"
+        status = status_of(event, last)
+        return Report(
+            run=number,
+            event=plan.event,
+            goal=plan.goal,
+            outcome=outcome,
+            seconds=0.0,
+            writes=0,
+            reads=0,
+            steps=steps,
+            servers=Counts(wanted=plan.wanted, active=status.counts.active, misplaced=status.counts.misplaced),
+            left=left,
+        )
+
+
+def _learnt(plan: Plan, lacking: tuple[str, ...], snapshot: Snapshot, short: Short) -> Short:
+    """What could not be had, by the unit that it is wanted for, and the hypervisors to leave alone for this run."""
+    units, avoid = dict(short.units), set(short.avoid)
+    for step in plan.steps:
+        if step.id not in lacking or not isinstance(step.subject, CreateServers):
+            continue
+        order = step.subject
+        there = snapshot.pool(step.cloud, step.driver).servers
+        active = sum(server.active for server in there if server.mark.op == order.mark.op)
+        units[origin_of(step.unit)] = units.get(origin_of(step.unit), 0) + order.count - active
+        if order.hypervisor:
+            avoid.add((step.cloud, order.hypervisor))
+    return Short(units=units, avoid=frozenset(avoid))
+
+
+def _ops(snapshot: Snapshot) -> set[str]:
+    """The calls whose effects are there."""
+    found = {server.mark.op for view in snapshot.pools for server in view.servers}
+    found |= {balancer.mark.op for view in snapshot.balancers for balancer in view.balancers}
+    return found | {end.mark.op for view in snapshot.stretches for end in view.ends}
+
+
+def _marked(snapshot: Snapshot) -> tuple[str, ...]:
+    """One line per thing that still bears the event's mark."""
+    lines = [f"{view.cloud}: server {item.name} ({item.id})" for view in snapshot.pools for item in view.servers]
+    lines += [f"{view.cloud}: server group {item.name}" for view in snapshot.pools for item in view.groups]
+    lines += [f"{view.cloud}: balancer {item.name}" for view in snapshot.balancers for item in view.balancers]
+    lines += [
+        f"{view.cloud}: stretch {end.mark.unit}: {kind} {id_}"
+        for view in snapshot.stretches
+        for end in view.ends
+        for kind, id_ in end.objects
+    ]
+    return tuple(lines)
