@@ -111,7 +111,7 @@ def target_pins(event: Event, way: Way, count: int, percent: int) -> list[Pin]:
         places = [{"zone": pin.zone, "anti_affinity": pin.anti_affinity, "weight": pin.weight} for pin in old]
     else:
         places = [{"weight": top}]
-    like = old if len(places) == len(old) else [Pin(count=1)] * len(places)
+    like = [_pin(count=1)] * len(places) if way.hypervisors or len(places) != len(old) else old
     pins = [
         _pin(**{**place, "weight": math.ceil(place["weight"] * percent / 100), "count": number})
         for place, number in zip(places, _spread(like, count), strict=True)
@@ -120,7 +120,7 @@ def target_pins(event: Event, way: Way, count: int, percent: int) -> list[Pin]:
 
 
 def _spread(like: list[Pin], count: int) -> tuple[int, ...]:
-    free = [Pin(count=pin.share if pin.share is not None else pin.count) for pin in like]
+    free = [_pin(count=pin.share if pin.share is not None else pin.count) for pin in like]
     return spread(free, count)
 
 

@@ -1,0 +1,178 @@
+"""The mover `image`."""
+
+from __future__ import annotations
+
+import time
+
+from cloudsentry.clouds import Connect, open_cloud
+from cloudsentry.drivers.mover.base import MoverDriver
+from cloudsentry.drivers.mover.image.calls import CloudEnds
+from cloudsentry.drivers.mover.image.ends import Copy, Ends
+from cloudsentry.errors import Conflict, NoCapacity
+from cloudsentry.records.moving import Findings, Memo, MoveOrder, Phase, Stride, Wish
+
+BAD = ("killed", "deleted", "pending_delete")
+"""States of an image that never becomes active any more."""
+
+
+class ImageMover(MoverDriver):
+    """One server of a pool, with its disk. It is never alive at both clouds: the target boots what is proved off."""
+
+    def __init__(self, source: str, target: str, *, connect: Connect = open_cloud) -> None:
+        self._source, self._target = source, target
+        self._ends = self._connected(connect)
+
+    def _connected(self, connect: Connect) -> Ends:
+        return CloudEnds(self._source, self._target, connect)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._source!r}, {self._target!r})"
+
+    def check(self, order: MoveOrder) -> Findings:
+        """As the contract says."""
+        return self._ends.check(order)
+
+    def advance(self, phase: Phase, order: MoveOrder, memo: Memo) -> Stride:
+        """As the contract says."""
+        match phase:
+            case "prepare":
+                return self._prepare(order, memo)
+            case "copy":
+                return self._copy(order, memo)
+            case "switch":
+                return self._switch(order, memo)
+            case "verify":
+                return _granted(memo, [Wish(kind="loud"), Wish(kind="serving", percent=100, wave=1)])
+            case "release":
+                return self._release(order, memo)
+            case _:
+                return _done(memo)
+
+    def undo(self, order: MoveOrder, memo: Memo) -> Stride:
+        """The target's server first, and only when it is gone the source again; then what was copied."""
+        new = self._ends.new(order)
+        if new is not None:
+            if new.task != "deleting":
+                self._ends.remove_new(new.id)
+            return _waiting(memo, "the target's server goes")
+        old = self._ends.old(order)
+        if old is not None and old.status != "ACTIVE":
+            if old.idle:
+                self._ends.start(order)
+            return _waiting(memo, "the source starts")
+        if not memo.get("unquiet-0-100"):
+            return Stride(state="waiting", memo=memo, wish=Wish(kind="unquiet"), detail="weights as they were")
+        if self._ends.drop_ports(order) or self._drop_images(order):
+            return _waiting(memo, "what was made for the move goes")
+        return _done(memo)
+
+    def _prepare(self, order: MoveOrder, memo: Memo) -> Stride:
+        """Without clients, off, and with a snapshot that is whole."""
+        quiet = Wish(kind="quiet")
+        if not memo.get(quiet.key):
+            return Stride(state="waiting", memo=memo, wish=quiet, detail="no new clients")
+        old = self._ends.old(order)
+        if old is None or old.status not in ("ACTIVE", "SHUTOFF"):
+            raise Conflict(f"server {order.server} is {old.status if old else 'gone'}", cloud=order.source)
+        if not old.off:
+            if old.status == "ACTIVE" and old.idle:
+                self._ends.stop(order)
+            return _waiting(memo, "stopping")
+        whole = _best(self._ends.snapshots(order))
+        if whole is None:
+            self._ends.snapshot(order)
+            return _waiting(memo, "snapshot asked for")
+        if whole.status != "active":
+            _refuse(whole, order.source)
+            return _waiting(memo, f"snapshot {whole.status}")
+        return _done(memo | {"image": whole.id, "size": whole.size, "hash": whole.hash})
+
+    def _copy(self, order: MoveOrder, memo: Memo) -> Stride:
+        """The same bytes are at the target: Glance's own checksums say so."""
+        made = _best(self._ends.copies(order))
+        source = Copy(id=memo["image"], status="active", size=memo["size"], hash=memo["hash"])
+        if made is None:
+            self._ends.make_copy(order, source.id)
+            return _waiting(memo, "image made at the target")
+        if made.status == "queued":
+            began = time.monotonic()
+            read = self._ends.fill(order, source, made.id)
+            took = round(time.monotonic() - began, 3)
+            return _waiting(memo | {"copied": source.size, "read": read, "copy_seconds": took}, "copied")
+        if made.status != "active":
+            _refuse(made, order.target)
+            return _waiting(memo, f"copy {made.status}")
+        if (made.size, made.hash) != (source.size, source.hash):
+            self._ends.drop(made.id, at_target=True)
+            raise Conflict(f"the copy of image {source.id} differs: {made.hash} is not {source.hash}")
+        return _done(memo | {"copy": made.id})
+
+    def _switch(self, order: MoveOrder, memo: Memo) -> Stride:
+        """Alive at the target, and only there; a member at weight 0 that answers."""
+        old = self._ends.old(order)
+        if old is None or not old.off:
+            raise Conflict(f"server {order.server} is {old.status if old else 'gone'}, not off", cloud=order.source)
+        new = self._ends.new(order)
+        if new is None:
+            if self._ends.lacking_ports(order):
+                self._ends.make_port(order)
+                return _waiting(memo, "ports")
+            self._ends.boot(order, memo["copy"])
+            return _waiting(memo, "booting")
+        if new.status == "ERROR":
+            raise NoCapacity(f"the new server is in ERROR: {new.fault or 'no reason given'}", cloud=order.target)
+        if new.status != "ACTIVE":
+            return _waiting(memo, f"booting: {new.status}")
+        if memo.get("server") != new.id:
+            self._ends.keep_ports(order, new.id)
+        memo = memo | {"server": new.id, "address": new.address}
+        return _granted(memo, [Wish(kind="join"), Wish(kind="serving")])
+
+    def _release(self, order: MoveOrder, memo: Memo) -> Stride:
+        """The event wants it so; the old server and both images go."""
+        adopt = Wish(kind="adopt")
+        if not memo.get(adopt.key):
+            return Stride(state="waiting", memo=memo, wish=adopt, detail="the event's new revision")
+        old = self._ends.old(order)
+        if old is not None:
+            if old.task != "deleting":
+                self._ends.remove(order)
+            return _waiting(memo, "the old server goes")
+        return _waiting(memo, "images go") if self._drop_images(order) else _done(memo)
+
+    def _drop_images(self, order: MoveOrder) -> int:
+        """How many there were."""
+        near = [one for one in self._ends.snapshots(order) if one.status not in BAD]
+        far = [one for one in self._ends.copies(order) if one.status not in BAD]
+        for one in near:
+            self._ends.drop(one.id, at_target=False)
+        for one in far:
+            self._ends.drop(one.id, at_target=True)
+        return len(near) + len(far)
+
+
+def _best(copies: tuple[Copy, ...]) -> Copy | None:
+    """A lost answer may have left two: the one that has come furthest, always the same; the other goes at the end."""
+    order = ("active", "saving", "importing", "queued")
+    ranked = sorted(copies, key=lambda one: (order.index(one.status) if one.status in order else len(order), one.id))
+    return ranked[0] if ranked else None
+
+
+def _refuse(image: Copy, cloud: str) -> None:
+    if image.status in BAD:
+        raise Conflict(f"image {image.id} is {image.status}", cloud=cloud)
+
+
+def _granted(memo: Memo, wishes: list[Wish]) -> Stride:
+    for wish in wishes:
+        if not memo.get(wish.key):
+            return Stride(state="waiting", memo=memo, wish=wish, detail=wish.kind)
+    return _done(memo)
+
+
+def _waiting(memo: Memo, detail: str) -> Stride:
+    return Stride(state="waiting", memo=memo, detail=detail)
+
+
+def _done(memo: Memo) -> Stride:
+    return Stride(state="done", memo=memo, done=1, wanted=1)

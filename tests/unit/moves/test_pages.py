@@ -1,0 +1,125 @@
+"""What a move makes of its event, and which mover is chosen: pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from cloudsentry.planner import moves as planner
+from cloudsentry.records.moving import Move
+from cloudsentry.spec import moves as spec
+from cloudsentry.spec.event import Event
+from cloudsentry.spec.load import dump, from_dict
+from cloudsentry.spec.scaling import count_of
+
+
+def event(**more: Any) -> Event:
+    pools = {
+        "front-nara": {
+            "site": "nara",
+            "image": "tiny",
+            "flavor": "nano",
+            "networks": ["wide"],
+            "pins": [
+                {"hypervisor": "xeon1", "count": 3, "weight": 10},
+                {"hypervisor": "opteron1", "count": 1, "weight": 2},
+            ],
+        }
+    }
+    balancers = {"web": {"site": "nara", "network": "wide", "members": [{"pool": "front-nara", "port": 8080}]}}
+    sites = {"nara": {"cloud": "private"}, "osaka": {"cloud": "public"}}
+    return Event.model_validate({"event": "cup", "sites": sites, "pools": pools, "balancers": balancers} | more)
+
+
+def way(*, joined: bool = True, hypervisors: tuple[str, ...] = ()) -> spec.Way:
+    return spec.Way(pool="front-nara", new_pool="front-osaka", cloud="public", joined=joined, hypervisors=hypervisors)
+
+
+def test_the_new_pool_is_named_after_its_site():
+    assert spec.new_name(event(), "front-nara", "public") == "front-osaka"
+
+
+def test_a_pool_on_one_layer_2_stays_behind_its_own_balancer_on_its_port():
+    made = spec.weighed(event(), way(), 4, 0)
+    assert [(member.pool, member.port) for member in made.balancers["web"].members] == [
+        ("front-nara", 8080),
+        ("front-osaka", 8080),
+    ]
+    new = made.pools["front-osaka"]
+    assert (new.site, count_of(new.pins), {pin.weight for pin in new.pins}) == ("osaka", 4, {0})
+    assert made.pools["front-nara"] == event().pools["front-nara"]
+
+
+def test_a_pool_that_no_balancer_could_reach_is_refused():
+    assert "not one layer 2" in spec.refusals(event(), way(joined=False))[0]
+    assert spec.refusals(event(), way()) == ()
+
+
+@pytest.mark.parametrize("joined", [True, False])
+def test_every_revision_can_be_read_back(joined: bool):
+    last = event()
+    for made in (
+        spec.weighed(last, way(joined=joined), 4, 0),
+        spec.weighed(last, way(joined=joined), 4, 100),
+        spec.emptied(last, "front-nara"),
+        spec.dropped(spec.weighed(last, way(joined=joined), 4, 100), "front-nara", "front-osaka"),
+        spec.adopted(last, way(joined=joined), "front-nara@xeon1"),
+    ):
+        assert from_dict(dump(made)) == made
+
+
+def test_hypervisors_asked_for_are_spread_over_with_the_highest_weight():
+    made = spec.weighed(event(), way(hypervisors=("hv1", "hv2")), 4, 50)
+    assert [(pin.hypervisor, pin.count, pin.weight) for pin in made.pools["front-osaka"].pins] == [
+        ("hv1", 2, 5),
+        ("hv2", 2, 5),
+    ]
+
+
+def test_waves_take_the_old_servers_in_proportion_and_end_with_none():
+    left = [count_of(spec.shrunk(event(), way(), number).pools["front-nara"].pins) for number in (3, 2, 1, 0)]
+    assert left == [3, 2, 1, 0]
+
+
+def test_an_adopted_server_is_one_less_here_and_one_more_there():
+    made = spec.adopted(event(), way(), "front-nara@xeon1")
+    assert [pin.count for pin in made.pools["front-nara"].pins] == [2, 1]
+    assert [(pin.place, pin.count, pin.weight) for pin in made.pools["front-osaka"].pins] == [(("any", ""), 1, 10)]
+    again = spec.adopted(made, way(), "front-nara@xeon1")
+    assert count_of(again.pools["front-osaka"].pins) == 2
+
+
+def test_scaling_goes_over_to_the_heir():
+    scaled = event(scaling={"front-nara": {"most": 8, "per_server": 500}})
+    made = spec.dropped(spec.weighed(scaled, way(), 4, 100), "front-nara", "front-osaka")
+    assert list(made.scaling) == ["front-osaka"]
+    assert list(made.pools) == ["front-osaka"]
+
+
+def test_a_balancer_without_anybody_else_keeps_the_empty_pool():
+    made = spec.dropped(spec.emptied(event(), "front-nara"), "front-nara", "")
+    assert count_of(made.pools["front-nara"].pins) == 0
+
+
+def test_pools_are_replaced_and_servers_keep_their_disk():
+    assert planner.choose(None, pool=True, behind_balancer=True)[0] == "replace"
+    assert planner.choose(None, pool=False, behind_balancer=True)[0] == "image"
+    assert planner.choose("image", pool=True, behind_balancer=True) == ("image", "asked for")
+
+
+def test_the_estimate_goes_by_what_was_measured_between_these_two_clouds():
+    def move(source: str, copied: int, seconds: float) -> Move:
+        now = dt.datetime.now(dt.UTC)
+        memo = {"copied": copied, "copy_seconds": seconds}
+        return Move(
+            event="cup", server="1", source=source, target="b", mover="image", memo=memo, started=now, updated=now
+        )
+
+    earlier = [move("a", 100 * planner.MIB, 1.0), move("a", 300 * planner.MIB, 1.0), move("c", 900 * planner.MIB, 1.0)]
+    assert planner.rate(earlier, "a", "b") == 200 * planner.MIB
+    assert planner.rate(earlier, "b", "a") == planner.RATE_UNKNOWN
+    slow = planner.seconds("image", copy_bytes=planner.MIB * 400, per_second=planner.MIB, boots=[5.0], drain=2.0)
+    fast = planner.seconds("image", copy_bytes=planner.MIB * 400, per_second=planner.MIB * 4, boots=[5.0], drain=2.0)
+    assert slow - fast == 300
