@@ -22,6 +22,7 @@ VERSION = {"OpenStack-API-Version": "compute 2.96"}
 def boot(spec: dict[str, Any], cloud: str, hosts: list[str]) -> None:
     """One create per hypervisor, then look until all are ACTIVE."""
     session = OpenStackConfig().get_one(cloud).get_session()
+    session.app_name, session.app_version = "cloudsentry-bare", "1"
     compute = Adapter(session, service_type="compute", interface="public")
     networks = "none" if spec["networks"] == "none" else [{"uuid": spec["networks"][cloud]}]
     for host in hosts:

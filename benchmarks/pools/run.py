@@ -31,8 +31,13 @@ HOSTS = {
     "private": ["private-xeon1", "private-xeon2", "private-opteron1", "private-opteron2"],
     "public": ["public-hv1", "public-hv2", "public-hv3", "public-hv4"],
 }
-CLIENT = "openstacksdk"
-"""In the user agent of all four clients, and of none of the services that a pool without balancer meets."""
+AGENTS = {
+    "bare": " cloudsentry-bare/",
+    "cloudsentry": " cloudsentry/",
+    "ansible": " openstacksdk/4.5.0",
+    "loop": " openstacksdk/",
+}
+"""How a contender's user agent begins. The shell's is the SDK's own: count it on a lab that nobody else uses."""
 PEERS = {
     "ansible": ["ansible==12.*", "openstacksdk==4.5.0"],
     "loop": ["python-openstackclient"],
@@ -89,13 +94,13 @@ class Lab:
         """How long each access log is now."""
         return {path: path.stat().st_size for path in self.folder.glob("*/log/access.*.log")}
 
-    def calls(self, since: dict[Path, int]) -> Counter[str]:
-        """Clients' calls since then, by method."""
+    def calls(self, since: dict[Path, int], agent: str) -> Counter[str]:
+        """A client's calls since then, by method."""
         counted = Counter[str]()
         for path, length in since.items():
             with path.open() as file:
                 file.seek(length)
-                counted.update(line.split()[1] for line in file if CLIENT in line)
+                counted.update(line.split()[1] for line in file if agent in line)
         return counted
 
 
@@ -156,7 +161,7 @@ def measure(lab: Lab, contender: str, size: int, work: Path, *, ports: bool) -> 
     told = child.stderr.read()
     _, status, usage = os.wait4(child.pid, 0)
     wall = time.monotonic() - began
-    calls = lab.calls(since)
+    calls = lab.calls(since, AGENTS[contender])
     lab.sweep(spec["name"])
     if os.waitstatus_to_exitcode(status):
         print(f"{contender} failed: {told[-2000:]}", file=sys.stderr)

@@ -21,6 +21,7 @@ import requests
 from keystoneauth1 import exceptions as ksa
 from keystoneauth1.adapter import Adapter
 
+from cloudsentry import __version__
 from cloudsentry.clouds import faults
 from cloudsentry.clouds.calls import Calls, Counter, CountingAdapter
 from cloudsentry.errors import Busy, Conflict, NotSupported, UserError
@@ -81,6 +82,8 @@ class Cloud:
         self._counter = Counter()
         self._skew: float | None = None
         self._session = region.get_session()
+        # Operators find our calls in the services' access logs by this.
+        self._session.app_name, self._session.app_version = "cloudsentry", __version__
         if self._session.timeout is None:
             self._session.timeout = TIMEOUT
         http = self._session.session
