@@ -81,7 +81,7 @@ exit codes: 0 done, 1 failed or stopped (what is left is told), 2 bad input, 3 s
             event, plan = self.sentry.load(parsed_args.file), None
         with progress.told() as listen:
             report = self.sentry.apply(event, plan=plan, listen=listen)
-        return _ended(self, report, f"cloudsentry event apply {parsed_args.file}")
+        return ended(self, report, f"cloudsentry event apply {parsed_args.file}")
 
 
 class Status(base.Lister):
@@ -168,7 +168,7 @@ class Destroy(base.ShowOne):
             self._ask(parsed_args.name)
         with progress.told() as listen:
             report = self.sentry.destroy(parsed_args.name, listen=listen)
-        return _ended(self, report, f"cloudsentry event destroy {parsed_args.name}")
+        return ended(self, report, f"cloudsentry event destroy {parsed_args.name}")
 
     def _ask(self, name: str) -> None:
         if not sys.stdin.isatty():
@@ -188,7 +188,7 @@ def _positive(value: str) -> float:
     return number
 
 
-def _ended(command: base.ShowOne, report: Report, again: str) -> Any:
+def ended(command: base.ShowOne, report: Report, again: str) -> Any:
     command.exit_code = EXIT_CODES[report.outcome]
     for line in text.report_lines(report, again):
         base.say(line)

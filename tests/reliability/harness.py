@@ -27,13 +27,23 @@ from cloudsentry.clouds.fake import FaultRule
 from cloudsentry.drivers.balancer.fake.cloud import FakeBalancers
 from cloudsentry.drivers.pool.fake.cloud import FakeCloud
 from cloudsentry.errors import SentryError
-from cloudsentry.journal import Journal
+from cloudsentry.journal import Journal, store
 from cloudsentry.records.reports import Report
 from cloudsentry.sentry import Sentry
 from cloudsentry.spec.event import Event
 from cloudsentry.testing import JumpClock
 
 CLOUDS = ("private", "public")
+
+
+def _unsynced(connection: Any, record: Any) -> None:
+    """A process that is killed loses nothing that it has written; only a loss of power would need the disk."""
+    _synced(connection, record)
+    connection.execute("PRAGMA synchronous = OFF")
+
+
+_synced = store._sqlite_connect
+store._sqlite_connect = _unsynced
 
 
 def event(xeon: int = 2, opteron: int = 2, *, weight: int = 10, image: str = "tiny", osaka: bool = True) -> Event:
@@ -123,6 +133,88 @@ class Bench:
                     return Verdict(struck=struck, converged=False, detail=str(error))
                 second = operate(scenario.wanted, scenario.stands)
             return _judge(scenario, again, second, struck)
+
+    def undone(self, prepare: Callable[[], None]) -> Verdict:
+        """One case of the other kind: the operation fails for good somewhere, and is rolled back."""
+        folder = self._folder / "case"
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(self._golden, folder)
+        scenario = self.scenario
+        with _in(folder):
+            before = _listing()
+            prepare()
+            with contextlib.suppress(SentryError):
+                operate(scenario.wanted, scenario.stands)
+            with _disarmed() as struck:
+                pass
+            touched = _listing()
+            try:
+                again = rolled_back(scenario)
+                second = operate(scenario.stands, scenario.wanted)
+            except SentryError as error:
+                return Verdict(struck=struck, converged=False, detail=str(error))
+            return _judge_undone(before, touched, _listing(), (again, second), struck)
+
+
+def rolled_back(scenario: Scenario) -> Report:
+    """`event rollback`, as a new process would do it: to what stood before the operation."""
+    sentry = Sentry(_settings(), clock=JumpClock())
+    try:
+        known = sentry.events()
+        stands = 0 if scenario.stands is None else 1
+        newest = known[0].revision if known else 0
+        if not newest or (newest == stands and scenario.wanted is not None):
+            return operate(scenario.stands, scenario.wanted)  # the operation was refused before it was noted
+        return sentry.rollback("cup", stands)
+    finally:
+        sentry.close()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Listing:
+    """What there is: servers as (id, unit, status), members as (server, weight), balancers and groups by name."""
+
+    servers: frozenset[tuple[str, str, str]]
+    members: frozenset[tuple[str, int]]
+    names: tuple[str, ...]
+
+    @property
+    def ids(self) -> set[str]:
+        """The servers' ids."""
+        return {id for id, _, _ in self.servers}
+
+    @property
+    def units(self) -> Counter[tuple[str, str]]:
+        """How many servers each unit has, by status."""
+        return Counter((unit, status) for _, unit, status in self.servers)
+
+
+def _listing() -> Listing:
+    clouds = [FakeCloud.named(cloud).state for cloud in CLOUDS]
+    balancers = [one.balancer for cloud in CLOUDS for one in FakeBalancers.named(cloud).state.balancers.values()]
+    listed = [one.server for state in clouds for mine in state.servers.values() for one in mine.values()]
+    servers = [server for server in listed if not server.gone]
+    return Listing(
+        servers=frozenset((server.id, server.mark.unit, server.status) for server in servers),
+        members=frozenset((member.name, member.weight) for one in balancers for member in one.members),
+        names=tuple(sorted([one.name for one in balancers] + [g.name for s in clouds for g in s.groups.values()])),
+    )
+
+
+def _judge_undone(
+    before: Listing, touched: Listing, after: Listing, reports: tuple[Report, Report], struck: bool
+) -> Verdict:
+    """Everything is as it was; what the operation had not removed is the very same."""
+    kept = before.ids & touched.ids
+    weights = Counter(weight for _, weight in before.members) == Counter(weight for _, weight in after.members)
+    return Verdict(
+        struck=struck,
+        converged=all(report.outcome == "done" for report in reports) and weights and before.names == after.names,
+        orphans=(after.units - before.units).total(),
+        lost=(before.units - after.units).total() + len(kept - after.ids),
+        second_writes=len(reports[1].steps),
+        detail=json.dumps([reports[0].left, reports[1].left, sorted(kept - after.ids), before.names, after.names]),
+    )
 
 
 def operate(wanted: Event | None, stands: Event | None) -> Report:

@@ -37,6 +37,17 @@ def _sweep(bench: Bench, arm: Callable[[int], None]) -> list[tuple[int, Verdict]
     raise AssertionError
 
 
+def _sweep_undone(bench: Bench, arm: Callable[[int], None]) -> list[tuple[int, Verdict]]:
+    """The same, each time rolled back."""
+    verdicts = []
+    for nth in itertools.count(1):
+        verdict = bench.undone(lambda nth=nth: arm(nth))  # type: ignore[misc]
+        if not verdict.struck:
+            return verdicts
+        verdicts.append((nth, verdict))
+    raise AssertionError
+
+
 def _hold(rows: list[dict[str, object]], scenario: Scenario, fault: str, verdicts: list[tuple[str, Verdict]]) -> None:
     rows.append(
         {
@@ -93,3 +104,20 @@ def test_servers_that_end_in_error(scenario: Scenario, tmp_path: Path, table: li
     ]
     if verdicts:
         _hold(table, scenario, "a server ends in ERROR", verdicts)
+
+
+@pytest.mark.parametrize("kind", ["denied", "nocapacity"])
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_rollback_after_a_permanent_failure_at_every_call(
+    scenario: Scenario, kind: str, tmp_path: Path, table: list[dict[str, object]]
+) -> None:
+    bench = Bench(scenario, tmp_path)
+    verdicts = [
+        (f"{family} {cloud} call {nth}", verdict)
+        for family, cloud in PLACES
+        for nth, verdict in _sweep_undone(
+            bench,
+            lambda nth, family=family, cloud=cloud: arm_call(family, cloud, kind, nth),  # type: ignore[misc]
+        )
+    ]
+    _hold(table, scenario, f"{kind}, then rollback", verdicts)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from .house import clouds, hall
-
 from cloudsentry.drivers.balancer.fake.cloud import FakeBalancers
 from cloudsentry.drivers.pool.fake.cloud import FakeCloud
 from cloudsentry.drivers.stretch.fake.cloud import FakeStretches
 from cloudsentry.sentry import Sentry
+
+from .house import clouds, hall
 
 
 @pytest.fixture(autouse=True)

@@ -45,7 +45,9 @@ def clouds() -> None:
         ("public", ("public-hv1", "public-hv2", "public-hv3", "public-hv4")),
     ):
         with FakeCloud.named(name).work() as state:
-            state.hypervisors = {host: FakeHypervisor(zone="nova", aggregates=(_kind(host),), room=10) for host in hosts}
+            state.hypervisors = {
+                host: FakeHypervisor(zone="nova", aggregates=(_kind(host),), room=10) for host in hosts
+            }
             state.images, state.flavors = ["tiny"], ["m1.nano"]
             state.networks = ["front", "origin-link"]  # the second is what the stretch makes
             state.key_names, state.security_groups = ["ops"], ["default"]

@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 import yaml
 
-from .house import event, koshien, servers
-
 from cloudsentry.drivers.balancer.fake.cloud import FakeBalancers
 from cloudsentry.drivers.balancer.fake.cloud import State as Balancers
 from cloudsentry.drivers.pool.fake.cloud import FakeCloud, State
@@ -19,6 +17,8 @@ from cloudsentry.errors import Denied, PlanError, Unreachable
 from cloudsentry.osc.shell import main
 from cloudsentry.records.ground import Size
 from cloudsentry.sentry import Sentry
+
+from .house import event, koshien, servers
 
 Seed = Callable[[State, Balancers, dict[str, Any]], object]
 
@@ -68,10 +68,20 @@ DEFECTS: dict[str, tuple[Seed, str, str, str]] = {
     "no hypervisor": (pin(hypervisor="private-xeon7"), "hypervisor", "no hypervisor 'private-xeon7'", "name one"),
     "no aggregate": (pin(aggregate="xenon"), "aggregate", "no aggregate 'xenon' (nearest: 'xeon'", "make it"),
     "no trait": (pin(trait="CUSTOM_FAST"), "trait", "no trait 'CUSTOM_FAST'", "make it"),
-    "a hypervisor is down": (host("private-xeon1", up=False), "plan", "'private-xeon1' of cloud private is down", "start"),
+    "a hypervisor is down": (
+        host("private-xeon1", up=False),
+        "plan",
+        "'private-xeon1' of cloud private is down",
+        "start",
+    ),
     "a hypervisor is disabled": (host("private-xeon1", enabled=False), "plan", "is disabled", "enable it"),
     "no right to pin": (put(admin=False), "plan", "requested_destination", "pin by zone"),
-    "quota of instances": (put(quota=3), "quota", "the quota of instances is 3, 0 are used and 4 more", "raise it by 1"),
+    "quota of instances": (
+        put(quota=3),
+        "quota",
+        "the quota of instances is 3, 0 are used and 4 more",
+        "raise it by 1",
+    ),
     "quota of cores": (limit("cores", 2), "quota", "the quota of cores is 2, 0 are used and 4 more", "raise it by 2"),
     "quota of ports": (limit("ports", 4), "quota", "the quota of ports is 4", "raise it by"),
     "quota of server groups": (
@@ -110,7 +120,12 @@ DEFECTS: dict[str, tuple[Seed, str, str, str]] = {
         "image 'tiny' needs 2048 MiB",
         "larger flavor",
     ),
-    "no such provider": (balancer(provider="amfora"), "provider", "no provider 'amfora' (nearest: 'amphora')", "enabled"),
+    "no such provider": (
+        balancer(provider="amfora"),
+        "provider",
+        "no provider 'amfora' (nearest: 'amphora')",
+        "enabled",
+    ),
     "a provider that cannot weigh": (balancer(provider="ovn"), "weights", "no weights at provider 'ovn'", "amphora"),
     "no network for the VIP": (balancer(network="back"), "network", "no network 'back'", "make it"),
     "clocks apart": (put(skew=-95.0), "clock", "95 s behind this machine's", "NTP"),
@@ -153,7 +168,10 @@ def test_an_apply_refuses_it_before_anything_is_made(name: str, sentry: Sentry) 
 
 @pytest.mark.parametrize(
     ("error", "do"),
-    [(Denied("the password is wrong", cloud="public"), "clouds.yaml"), (Unreachable("nobody", cloud="public"), "later")],
+    [
+        (Denied("the password is wrong", cloud="public"), "clouds.yaml"),
+        (Unreachable("nobody", cloud="public"), "later"),
+    ],
 )
 def test_a_cloud_that_does_not_answer_is_a_finding_and_hides_no_other(
     error: Exception, do: str, sentry: Sentry, monkeypatch: pytest.MonkeyPatch
@@ -195,7 +213,9 @@ def _fields(server: Any) -> dict[str, Any]:
     return {name: getattr(server, name) for name in server.__dataclass_fields__}
 
 
-def test_the_command_tells_a_row_per_finding_and_its_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_tells_a_row_per_finding_and_its_exit_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = tmp_path / "koshien.yaml"
     file.write_text(yaml.safe_dump(koshien()))
     assert main(["event", "check", str(file), "-f", "json"]) == 0

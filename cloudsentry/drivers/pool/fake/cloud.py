@@ -209,6 +209,7 @@ class FakeCloud:
             zone=state.hypervisors[host].zone if host else order.zone,
             task="spawning",
             addresses=tuple(_address(serial, index) for index, _ in enumerate(order.template.networks)),
+            created=f"{serial:08d}",
         )
         return FakeServer(server, looks=state.boot_looks, ends="ACTIVE" if host else "ERROR", group=order.group)
 
