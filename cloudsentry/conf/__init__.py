@@ -68,6 +68,7 @@ class HookSettings:
     alertmanager_token: str | None = field(default=None, repr=False)
     aodh_token: str | None = field(default=None, repr=False)
     generic_secret: str | None = field(default=None, repr=False)
+    viewer_token: str | None = field(default=None, repr=False)
     window: float = 300.0
     duplicates: float = 300.0
     rate: str = "120/minute"

@@ -94,6 +94,12 @@ HOOK = [
         secret=True,
         help="Secret with which callers of /v1/hooks/generic sign, of at least 32 characters; without it nobody may.",
     ),
+    cfg.StrOpt(
+        "viewer_token",
+        secret=True,
+        help="SHA-256 in hexadecimal of the token by which people may watch the live page, given as the password when "
+        "the browser asks; without it nobody may.",
+    ),
     cfg.FloatOpt(
         "window",
         default=300.0,

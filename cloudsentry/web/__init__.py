@@ -5,4 +5,7 @@
 ``alarms``  from their words to calls for capacity
 ``worker``  carries accepted calls out, one run per event at a time
 ``app``     the routes
+``stream``  pictures of the events, to whoever watches
+``page``    the live page
+``metrics`` the same for Prometheus
 """

@@ -14,13 +14,17 @@ from fastapi import APIRouter, FastAPI, Path, Query, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.security import APIKeyHeader, HTTPBearer
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from cloudsentry.errors import SentryError, UserError
+from cloudsentry.journal.tallies import Tallies
 from cloudsentry.scale import Call, Scaler
 from cloudsentry.web import alarms
 from cloudsentry.web.bodies import Alertmanager, Answer, Aodh, Generic, Health, Misunderstood, Refusal, Said
 from cloudsentry.web.gate import SIGNATURE, Gate
+from cloudsentry.web.metrics import Counted
+from cloudsentry.web.page import serve_page
+from cloudsentry.web.stream import Watch
 from cloudsentry.web.worker import Worker
 
 BEARER = Security(HTTPBearer(auto_error=False, description="The hook's token; also taken as Basic's password."))
@@ -47,14 +51,21 @@ NUMBER_MOST = 2**31 - 1
 """The largest number that the journal gives."""
 
 
-def make_app(scaler: Scaler, worker: Worker, *, wall: Callable[[], dt.datetime] | None = None) -> FastAPI:
-    """The application over a hall; ``wall`` tells the time. Raises `UserError` where its settings are wrong."""
+def make_app(
+    scaler: Scaler, worker: Worker, *, watch: Watch | None = None, wall: Callable[[], dt.datetime] | None = None
+) -> FastAPI:
+    """The application over a hall; ``wall`` tells the time. Raises `UserError` where its settings are wrong.
+
+    ``watch`` takes the pictures for the page and for the metrics of servers; without it there are neither.
+    """
+    tallies = Tallies(scaler.settings.journal.connection)
 
     @contextlib.asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         worker.resume()
         yield
         worker.stop()
+        tallies.close()
 
     app = FastAPI(
         title="cloudsentry hook",
@@ -65,8 +76,10 @@ def make_app(scaler: Scaler, worker: Worker, *, wall: Callable[[], dt.datetime] 
         redoc_url=None,
     )
     app.state.scaler, app.state.worker = scaler, worker
-    app.state.counted = Counted()
+    app.state.counted = Counted(watch, tallies)
     app.include_router(ROUTES)
+    if watch is not None:
+        serve_page(app, watch)
     app.add_exception_handler(RequestValidationError, _not_understood)
     app.add_exception_handler(SentryError, _failed)
     app.add_middleware(
@@ -76,20 +89,6 @@ def make_app(scaler: Scaler, worker: Worker, *, wall: Callable[[], dt.datetime] 
         wall=wall or (lambda: dt.datetime.now(dt.UTC)),
     )
     return app
-
-
-class Counted:
-    """What /metrics tells."""
-
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self._calls = Counter(
-            "cloudsentry_hook_calls", "Calls for capacity.", ("source", "state"), registry=self.registry
-        )
-
-    def add(self, source: str, said: Said) -> None:
-        """Count one call."""
-        self._calls.labels(source, "repeated" if said.repeated else said.state).inc()
 
 
 ROUTES = APIRouter()
@@ -148,7 +147,7 @@ def healthz() -> Health:
 
 @ROUTES.get("/metrics", response_class=Response, responses={200: {"content": {CONTENT_TYPE_LATEST: {}}}})
 def metrics(request: Request) -> Response:
-    """Counters for Prometheus."""
+    """Counters and gauges for Prometheus."""
     return Response(generate_latest(request.app.state.counted.registry), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 SIGNATURE = "X-Cloudsentry-Signature"
 HOOKS = "/v1/hooks/"
 GUARDED = "/v1/"
+WATCHED = ("/", "/v1/stream")
+"""What people watch in a browser, which asks them for a password only where it is told to."""
 SECRET_LEAST = 32
 """Characters: as long as half of SHA-256's output in hexadecimal, 128 bits."""
 
@@ -51,7 +53,7 @@ def _hmac(secret: str, seconds: str, body: bytes) -> str:
 
 def checked(settings: HookSettings) -> RateLimitItem:
     """The rate limit of the settings. Raises `UserError` for one that is none, for short secrets, for no digest."""
-    for name in ("alertmanager_token", "aodh_token"):
+    for name in ("alertmanager_token", "aodh_token", "viewer_token"):
         value = getattr(settings, name)
         if value and not re.fullmatch(r"[0-9a-fA-F]{64}", value):
             raise UserError(f"[hook] {name}: expected a SHA-256 in hexadecimal, 64 digits; see `hook --new-token`")
@@ -72,7 +74,7 @@ class Refused(Exception):
 
 
 class Gate:
-    """An ASGI middleware before everything under /v1/."""
+    """An ASGI middleware before everything under /v1/, and before the page."""
 
     def __init__(
         self, app: ASGIApp, settings: HookSettings, decisions: Decisions, wall: Callable[[], dt.datetime]
@@ -83,7 +85,8 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in with its whole body, or answer why not."""
-        if scope["type"] != "http" or not scope["path"].startswith(GUARDED):
+        watched = scope.get("path") in WATCHED
+        if scope["type"] != "http" or not (watched or scope["path"].startswith(GUARDED)):
             await self._app(scope, receive, send)
             return
         request = Request(scope, receive)
@@ -91,13 +94,16 @@ class Gate:
             self._slow_down(request)
             if request.url.path.startswith(HOOKS):
                 body = await self._let_in(request)
+            elif watched:
+                self._viewer(request)
+                body = b""
             else:
                 self._reader(request)
                 body = b""
         except Refused as no:
             headers = {"Retry-After": str(no.after)} if no.after else {}
             if no.status == 401:
-                headers["WWW-Authenticate"] = "Bearer"
+                headers["WWW-Authenticate"] = 'Basic realm="cloudsentry", charset="UTF-8"' if watched else "Bearer"
             await JSONResponse({"detail": no.why}, no.status, headers)(scope, receive, send)
             return
         await self._app(scope, _replay(body, receive), send)
@@ -130,6 +136,12 @@ class Gate:
             return
         seconds, digest = self._signature(request)
         self._signed(seconds, digest, b"")
+
+    def _viewer(self, request: Request) -> None:
+        """A page says nothing that its viewers must not know, and everything that nobody else may."""
+        if not _token_fits(request, self._settings.viewer_token):
+            said = "not the token of viewers" if self._settings.viewer_token else "[hook] viewer_token is not set"
+            raise Refused(401, f"{said}: nobody else may watch")
 
     async def _body(self, request: Request) -> bytes:
         most, body = self._settings.body_most, bytearray()

@@ -1,0 +1,72 @@
+"""`event report`: one file that tells an event from its first run on."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+from cloudsentry.errors import UserError
+from cloudsentry.osc import base
+
+FORMATS = ("html", "md", "json")
+
+
+class Report(base.Command):
+    """Report an event out of the journal: runs, lead times, servers and server-hours by cloud, incidents, decisions
+
+    No cloud is asked. The answer is one self-contained file: HTML (with plots; needs the extra [report]), Markdown or
+    JSON.
+    """
+
+    _epilog = """examples:
+  %(prog)s koshien-2010 --format html --out koshien.html
+  %(prog)s koshien-2010 --format json | jq .hours"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Which event, which format, and where to."""
+        parser = super().get_parser(prog_name)
+        parser.add_argument("event", metavar="EVENT", help="name of the event")
+        parser.add_argument("--format", choices=FORMATS, default="md", help="default: md")
+        parser.add_argument("--out", metavar="FILE", type=Path, help="write there instead of to the standard output")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Write the report."""
+        from cloudsentry.report import history
+
+        text = _drawn(history(self.sentry, parsed_args.event), parsed_args.format)
+        if parsed_args.out is None:
+            self.app.stdout.write(text)
+        else:
+            _written(parsed_args.out, text)
+
+
+def _drawn(found: object, form: str) -> str:
+    from importlib import import_module
+
+    try:
+        module = import_module(f"cloudsentry.render.report_{form}")
+    except ImportError as error:
+        raise UserError(f"HTML reports need the extra [report] (pip install cloudsentry[report]): {error}") from error
+    text: str = module.report(found)
+    return text
+
+
+def _written(path: Path, text: str) -> None:
+    """All of it, or what was there before."""
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as out:
+                out.write(text)
+            os.chmod(name, 0o644)
+            os.replace(name, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+            raise
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}") from error
