@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from cloudsentry.drivers.balancer.base import BalancerDriver
+from cloudsentry.drivers.load.base import LoadDriver
 from cloudsentry.drivers.mover.base import MoverDriver
 from cloudsentry.drivers.policy.base import PolicyDriver
 from cloudsentry.drivers.pool.base import PoolDriver
@@ -32,6 +33,7 @@ BASES: dict[str, type[Any]] = {
     "cloudsentry.mover": MoverDriver,
     "cloudsentry.policy": PolicyDriver,
     "cloudsentry.signal": SignalDriver,
+    "cloudsentry.load": LoadDriver,
 }
 """The families: entry point namespace → what its members subclass."""
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cloudsentry.errors import UserError
 from cloudsentry.osc import base, progress
 from cloudsentry.osc.event import EXIT_CODES
 from cloudsentry.render import rows, text
+
+if TYPE_CHECKING:
+    from cloudsentry.sentry import Sentry
 
 COLUMNS = ("Balancer", "Server", "Address", "Weight now", "Weight wanted", "Share %", "Why")
 
@@ -49,14 +52,18 @@ class SetWeights(base.ShowOne):
 
     _epilog = """examples:
   %(prog)s koshien-2010 front web@private-xeon1=10 web@private-opteron1=2
-  %(prog)s koshien-2010 front web@private-opteron1=0     # no new requests there"""
+  %(prog)s koshien-2010 front web@private-opteron1=0     # no new requests there
+  %(prog)s koshien-2010 front --measured                 # after `calibrate`"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """The event, the balancer, the weights."""
         parser = super().get_parser(prog_name)
         parser.add_argument("event", metavar="EVENT", help="the event's name")
         parser.add_argument("balancer", metavar="BALANCER", help="the balancer's name in the event")
-        parser.add_argument("weights", metavar="UNIT=WEIGHT", nargs="+", help="a unit and its weight, 0 to 256")
+        parser.add_argument("weights", metavar="UNIT=WEIGHT", nargs="*", help="a unit and its weight, 0 to 256")
+        parser.add_argument(
+            "--measured", action="store_true", help="the weights of the newest calibration; those given here come first"
+        )
         parser.add_argument(
             "--wait", type=float, default=30.0, metavar="SECONDS", help="for the event to be free (default: 30)"
         )
@@ -67,15 +74,28 @@ class SetWeights(base.ShowOne):
         from cloudsentry import weigh
 
         wanted = _parsed(parsed_args.weights)
+        if parsed_args.measured:
+            wanted = _measured(self.sentry, parsed_args.event, parsed_args.balancer) | wanted
+        if not wanted:
+            raise UserError("no weights: write UNIT=WEIGHT, or --measured")
         with progress.told() as listen:
             report = weigh.set_weights(
                 self.sentry, parsed_args.event, parsed_args.balancer, wanted, wait=parsed_args.wait, listen=listen
             )
         self.exit_code = EXIT_CODES[report.outcome]
-        again = f"cloudsentry weights set {parsed_args.event} {parsed_args.balancer} {' '.join(parsed_args.weights)}"
+        words = " ".join(f"{unit}={weight}" for unit, weight in wanted.items())
+        again = f"cloudsentry weights set {parsed_args.event} {parsed_args.balancer} {words}"
         for line in text.report_lines(report, again):
             base.say(line)
         return rows.report(report)
+
+
+def _measured(sentry: Sentry, event: str, balancer: str) -> dict[str, int]:
+    from cloudsentry import calibrate
+
+    wanted = calibrate.measured_weights(sentry, event, balancer)
+    base.say(f"measured: {' '.join(f'{unit}={weight}' for unit, weight in wanted.items())}")
+    return wanted
 
 
 def _parsed(words: list[str]) -> dict[str, int]:

@@ -1,0 +1,1 @@
+"""Drivers that send load on purpose (``cloudsentry.load``)."""

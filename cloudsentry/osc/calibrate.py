@@ -1,0 +1,102 @@
+"""`calibrate`: what the servers of a pool carry, measured, from the terminal."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from cloudsentry.errors import UserError
+from cloudsentry.osc import base
+
+if TYPE_CHECKING:
+    from cloudsentry.calibrate import Asked
+    from cloudsentry.records.loading import Capacity
+
+COLUMNS = ("Unit", "Servers", "Connections", "Responses/s", "Mbit/s", "p99 ms", "Derating", "Weight", "Why")
+
+
+class Calibrate(base.Lister):
+    """Measure what the servers of a pool carry, and keep it in the journal
+
+    Load is sent to the standing servers themselves, past their balancer, by more and more connections until they give
+    no more: to 1, 2, … as many at once as stand on one hypervisor. They are fully busy meanwhile: do it before the
+    crowd comes. `weights set EVENT BALANCER --measured` makes the newest calibration hold.
+    """
+
+    _epilog = """examples:
+  %(prog)s koshien-2010 front-nara --dry-run
+  %(prog)s koshien-2010 front-nara --from ssh://root@client1.example.net --path /images/1.jpg"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Which pool, and how."""
+        parser = super().get_parser(prog_name)
+        parser.add_argument("event", metavar="EVENT", help="the event's name")
+        parser.add_argument("pool", metavar="POOL", help="the pool's name in the event")
+        parser.add_argument(
+            "--from",
+            dest="place",
+            default="local",
+            metavar="PLACE",
+            help="where load comes from: local (default), netns:NAME or ssh://user@host[:port]; it needs wrk",
+        )
+        parser.add_argument("--path", default="/image", help="what is asked for (default: /image)")
+        parser.add_argument("--port", type=int, default=0, help="default: that of the pool's balancer, else 80")
+        parser.add_argument(
+            "--seconds", type=float, default=5.0, metavar="N", help="per step, 1 to 15 (default: 5); a ramp has 3 to 7"
+        )
+        parser.add_argument(
+            "--rounds", type=int, default=1, metavar="N", help="the best of so many counts (default: 1)"
+        )
+        parser.add_argument("--driver", default="wrk", metavar="NAME", help="of the family cloudsentry.load")
+        parser.add_argument("--dry-run", action="store_true", help="show what would be measured, and send nothing")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:
+        """One row per unit and number of servers."""
+        from cloudsentry import calibrate
+
+        asked = _asked(parsed_args)
+        if parsed_args.dry_run:
+            return COLUMNS, [
+                (group.unit, count, None, None, None, None, None, None, f"would be measured on {group.hypervisor}")
+                for group in calibrate.groups(self.sentry, asked)
+                for count in range(1, len(group.targets) + 1)
+            ]
+        found = calibrate.calibrate(self.sentry, asked, listen=base.say)
+        event, _ = self.sentry.event(asked.event)
+        self.notes = calibrate.told(event, asked.pool, found)
+        return COLUMNS, _rows(found, calibrate.weights_for(found))
+
+
+def _asked(parsed_args: argparse.Namespace) -> Asked:
+    from cloudsentry.calibrate import Asked
+
+    if not 0 <= parsed_args.port <= 65535:
+        raise UserError(f"--port: {parsed_args.port} is no port")
+    return Asked(
+        event=parsed_args.event,
+        pool=parsed_args.pool,
+        place=parsed_args.place,
+        driver=parsed_args.driver,
+        path=parsed_args.path,
+        port=parsed_args.port,
+        seconds=parsed_args.seconds,
+        rounds=parsed_args.rounds,
+    )
+
+
+def _rows(found: tuple[Capacity, ...], weights: dict[str, int]) -> list[tuple[Any, ...]]:
+    return [
+        (
+            one.unit,
+            one.servers,
+            one.connections,
+            round(one.responses, 1),
+            round(one.mbits, 1),
+            round(one.p99_ms, 1),
+            round(one.derating, 3),
+            weights.get(one.unit),
+            one.why,
+        )
+        for one in found
+    ]
