@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -74,14 +75,18 @@ class Running:
             lacking = tuple(step.id for step in plan.steps if ended[step.id].lack)
             if not (left and lacking and any(pool.spill for pool in event.pools.values())) or self.clock.stopped:
                 break
-            short = _learnt(plan, lacking, snapshot, short)
+            lost, avoid = _learnt(plan, lacking, snapshot)
+            short = Short(units=Counter(short.units) + lost, avoid=short.avoid | avoid)
             snapshot = self.looker.snapshot(event, self.places(event), full=True, limits=True)
             plan = plan_apply(event, snapshot, digest(event), short=short)
-            helped = {origin_of(step.unit) for step in plan.steps if origin_of(step.unit) != step.unit}
-            if not helped:
+            placed = _standing_in(plan)
+            if not placed:
                 break
             self.journal.add_steps(number, plan.steps)
-            ended |= {id: self._spilled(number, ended[id]) for id in lacking if origin_of(ended[id].unit) in helped}
+            for id in lacking:
+                origin = origin_of(ended[id].unit)
+                if placed[origin] >= lost[origin]:
+                    ended[id] = self._spilled(number, ended[id])
         return tuple(ended.values()), snapshot
 
     def _run(self, event: Event, plan: Plan, snapshot: Snapshot, number: int, listen: Listener) -> Run:
@@ -157,19 +162,30 @@ class Running:
         )
 
 
-def _learnt(plan: Plan, lacking: tuple[str, ...], snapshot: Snapshot, short: Short) -> Short:
-    """What could not be had, by the unit that it is wanted for, and the hypervisors to leave alone for this run."""
-    units, avoid = dict(short.units), set(short.avoid)
+def _learnt(
+    plan: Plan, lacking: tuple[str, ...], snapshot: Snapshot
+) -> tuple[Counter[str], frozenset[tuple[str, str]]]:
+    """What a round could not have, by the unit that it is wanted for, and the hypervisors that did not have it."""
+    lost, avoid = Counter[str](), set()
     for step in plan.steps:
         if step.id not in lacking or not isinstance(step.subject, CreateServers):
             continue
         order = step.subject
         there = snapshot.pool(step.cloud, step.driver).servers
         active = sum(server.active for server in there if server.mark.op == order.mark.op)
-        units[origin_of(step.unit)] = units.get(origin_of(step.unit), 0) + order.count - active
+        lost[origin_of(step.unit)] += order.count - active
         if order.hypervisor:
             avoid.add((step.cloud, order.hypervisor))
-    return Short(units=units, avoid=frozenset(avoid))
+    return lost, frozenset(avoid)
+
+
+def _standing_in(plan: Plan) -> Counter[str]:
+    """How many servers a plan makes in place of others, by the unit that they stand in for."""
+    placed = Counter[str]()
+    for step in plan.steps:
+        if isinstance(step.subject, CreateServers) and origin_of(step.unit) != step.unit:
+            placed[origin_of(step.unit)] += step.subject.count
+    return placed
 
 
 def _ops(snapshot: Snapshot) -> set[str]:

@@ -6,6 +6,8 @@
 ``names``   names to ids, and what is not there
 ``places``  hypervisors: up, enabled, zone, aggregates, traits, room
 ``quota``   what a 403 means
+``ground``  what there is room for
+``reasons`` why servers are in ERROR
 """
 
 from cloudsentry.drivers.pool.nova.driver import NovaPool

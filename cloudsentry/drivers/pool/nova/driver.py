@@ -8,6 +8,7 @@ from cloudsentry.clouds import Cloud, Connect, open_cloud
 from cloudsentry.drivers.pool.base import PoolDriver, PoolScope
 from cloudsentry.drivers.pool.nova import calls, ground, places, quota, read
 from cloudsentry.drivers.pool.nova.names import Names
+from cloudsentry.drivers.pool.nova.reasons import Reasons
 from cloudsentry.errors import Conflict, Denied, DriverError, NotSupported
 from cloudsentry.records.ground import Ground
 from cloudsentry.records.orders import (
@@ -32,6 +33,7 @@ class NovaPool(PoolDriver):
         self._name = cloud
         self._connect = connect
         self._opened: tuple[Cloud, Names] | None = None
+        self._reasons = Reasons()
 
     def __repr__(self) -> str:
         return f"NovaPool({self._name!r})"
@@ -39,7 +41,7 @@ class NovaPool(PoolDriver):
     def observe(self, scope: PoolScope) -> PoolView:
         """As the contract says; pins are looked up only where the scope has some."""
         cloud = self._cloud
-        servers = read.servers(calls.servers(cloud, scope.event), scope.event)
+        servers = self._reasons.told(cloud, read.servers(calls.servers(cloud, scope.event), scope.event))
         groups = read.groups(calls.groups(cloud), scope.event) if scope.groups else ()
         if not scope.full:
             return PoolView(driver="nova", cloud=self._name, servers=servers, groups=groups)

@@ -349,3 +349,64 @@ def test_a_member_may_not_pin_and_is_not_told_that_hypervisors_are_missing():
     pool, _ = driver(PINS | {f"GET {NOVA}/os-services": answer(403)})
     view = pool.observe(PoolScope(event="final", full=True, hypervisors=("xeon1",)))
     assert (view.pins_allowed, view.hypervisors, view.missing) == (False, (), ())
+
+
+def test_a_reason_that_the_list_leaves_out_is_asked_for_once_and_five_at_a_time():
+    broken = [SERVER | {"id": f"e{n}", "status": "ERROR"} for n in range(7)]
+    one = {f"GET {NOVA}/servers/e{n}": {"server": {"fault": {"message": "No valid host"}}} for n in range(7)}
+    pool, wire = driver({f"GET {NOVA}/servers/detail": {"servers": broken}, **one})
+    first = pool.observe(PoolScope(event="final")).servers
+    assert [server.fault for server in first] == ["No valid host"] * 5 + [""] * 2
+    assert {server.fault for server in pool.observe(PoolScope(event="final")).servers} == {"No valid host"}
+    sent = len(wire.sent)
+    pool.observe(PoolScope(event="final"))
+    assert len(wire.sent) == sent + 1
+
+
+def test_room_is_what_quotas_addresses_and_sizes_say():
+    availability = {
+        "network_ip_availabilities": [
+            {
+                "network_id": "net-1",
+                "subnet_ip_availability": [
+                    {"ip_version": 4, "total_ips": 10, "used_ips": 7},
+                    {"ip_version": 4, "total_ips": 5, "used_ips": 5},
+                    {"ip_version": 6, "total_ips": 2**64, "used_ips": 7},
+                ],
+            }
+        ]
+    }
+    pool, _ = driver(
+        {
+            f"GET {NOVA}/servers/detail": {"servers": []},
+            **LOOKUPS,
+            "GET /image/v2/images": {"images": [{"id": "i", "name": "tiny", "min_ram": 256, "min_disk": 1}]},
+            f"GET {NOVA}/limits": {"limits": {"absolute": LIMITS}},
+            f"GET /network/v2.0/quotas/{PROJECT}/details.json": {
+                "quota": {"port": {"limit": 20, "used": 3, "reserved": 1}}
+            },
+            "GET /network/v2.0/network-ip-availabilities": availability,
+        }
+    )
+    scope = PoolScope(
+        event="final", full=True, limits=True, images=("tiny",), flavors=("m1.tiny",), networks=("front",)
+    )
+    ground = pool.observe(scope).ground
+    assert (ground.free("instances"), ground.free("cores"), ground.free("ports")) == (2, None, 16)
+    assert [(room.network, room.free) for room in ground.rooms] == [("front", 3)]
+    assert [(size.vcpus, size.ram) for size in ground.flavors] == [(2, 512)]
+    assert [(size.ram, size.disk) for size in ground.images] == [(256, 1)]
+
+
+def test_room_that_the_account_may_not_see_is_left_out():
+    pool, _ = driver(
+        {
+            f"GET {NOVA}/servers/detail": {"servers": []},
+            **LOOKUPS,
+            f"GET {NOVA}/limits": {"limits": {"absolute": LIMITS}},
+            f"GET /network/v2.0/quotas/{PROJECT}/details.json": answer(403, {}),
+            "GET /network/v2.0/network-ip-availabilities": answer(403, {}),
+        }
+    )
+    ground = pool.observe(PoolScope(event="final", full=True, limits=True, networks=("front",))).ground
+    assert (ground.free("instances"), ground.free("ports"), ground.rooms) == (2, None, ())
