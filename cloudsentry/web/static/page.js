@@ -99,7 +99,7 @@ class EventView {
 
   set(kind, id, row) {
     if (this.tables[kind]) this.tables[kind].set(id, row);
-    else if (kind === "sample") { row === null ? this.samples.delete(id) : this.samples.set(id, row); this.newSamples = true; }
+    else if (kind === "sample") { if (row === null) this.samples.delete(id); else { this.samples.set(id, row); this.last = row; } this.newSamples = true; }
     else if (kind === "cloud") { row === null ? this.clouds.delete(id) : this.clouds.set(id, row); }
     else this.single[kind] = row;
     if (kind === "ahead") this.newSamples = true;
@@ -126,7 +126,7 @@ class EventView {
   }
 
   drawFigures() {
-    const {crowd, capacity} = [...this.samples.values()].pop() || {}, run = this.single.run;
+    const {crowd, capacity} = this.last || {}, run = this.single.run;
     let active = 0, wanted = 0, odd = 0;
     for (const cloud of this.clouds.values()) wanted += cloud.wanted;
     for (const unit of this.tables.unit.rows.values()) { active += unit.active; odd += unit.misplaced; }
