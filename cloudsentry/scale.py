@@ -19,7 +19,7 @@ from cloudsentry.drivers.signal.base import SignalOptions
 from cloudsentry.errors import Busy, DriverError, Owned, PlanStale, SentryError, Unreachable, UserError
 from cloudsentry.journal.decisions import DecisionRow, Decisions, row_of
 from cloudsentry.records.reports import Listener, Report
-from cloudsentry.records.scaling import Ask, Decision, Inputs, Missing, Reading
+from cloudsentry.records.scaling import Ask, Decision, Inputs, Missing, Reading, Sample
 from cloudsentry.spec.event import Event
 from cloudsentry.spec.scaling import SignalSpec, capacities, count_of, scaled
 
@@ -31,6 +31,8 @@ BOOT_UNKNOWN = 240.0
 """Seconds that servers are given to come up while no run of the event tells better: the slow end of usual clouds."""
 BOOT_LEAST = 30.0
 """Seconds: no run that found servers half made may promise less."""
+RECENT = 900.0
+"""Seconds that readings are kept for the next decisions: as long as a policy looks back."""
 HOOK = "hook:"
 """How the source of a decision begins that a hook's worker carries out."""
 
@@ -67,9 +69,21 @@ class Tick:
 class Scaler:
     """Scaling of the events of one journal. Thread-safe."""
 
-    def __init__(self, sentry: Sentry, *, wall: Callable[[], dt.datetime] | None = None) -> None:
-        """``wall`` tells the time, aware; the default is the machine's clock."""
+    def __init__(
+        self,
+        sentry: Sentry,
+        *,
+        wall: Callable[[], dt.datetime] | None = None,
+        signals: Callable[[SignalSpec], Reading | Missing] | None = None,
+        boots: Callable[[tuple[RunRow, ...]], float] | None = None,
+    ) -> None:
+        """For a rehearsal: ``wall`` tells the time, aware; ``signals`` the load; ``boots`` how long servers take.
+
+        The defaults are the machine's clock, the drivers of the family, and the event's own runs.
+        """
         self._sentry = sentry
+        self._signals = signals or _read
+        self._boots = boots or boot_seconds
         self._wall = wall or (lambda: dt.datetime.now(dt.UTC))
         self._decisions = Decisions(sentry.settings.journal.connection)
         # Two calls at once must see each other: the second one's "two more" is counted from the first one's.
@@ -218,15 +232,27 @@ class Scaler:
             step=scaling.step,
             cooldown=scaling.cooldown,
             ahead=scaling.lead,
-            boot=boot_seconds(runs),
+            boot=self._boots(runs),
             utilisation=scaling.utilisation,
             demands=event.calendar.demands() if event.calendar else (),
-            signal=_read(scaling.signal) if scaling.signal else None,
+            signal=self._signals(scaling.signal) if scaling.signal else None,
+            witness=self._signals(scaling.witness) if scaling.witness else None,
+            recent=self._recent(event.event, pool, now),
             ask=ask,
             changed=self._decisions.changed(event.event, pool),
             called=self._decisions.changed(event.event, pool, grown_by=HOOK),
             hold=scaling.hold,
         )
+
+    def _recent(self, event: str, pool: str, now: dt.datetime) -> tuple[Sample, ...]:
+        """What the signal read lately: each decision hands on what it saw, so that a one-shot tick knows it too."""
+        row = self._decisions.newest(event, pool)
+        if row is None:
+            return ()
+        known = [(dt.datetime.fromisoformat(old["at"]), old["value"]) for old in row.inputs.get("recent", ())]
+        if "value" in (row.inputs.get("signal") or {}):
+            known.append((row.until, row.inputs["signal"]["value"]))
+        return tuple(Sample(at=at, value=value) for at, value in known if 0 < (now - at).total_seconds() < RECENT)
 
     def _apply(self, event: Event, wanted: dict[str, int], number: int, ids: list[int], listen: Listener) -> Report:
         """Apply an event with new counts, and note at the decisions how it went."""

@@ -144,6 +144,14 @@ class Decisions:
         with self._store.reading() as db:
             return tuple(map(_row, db.execute(query.order_by(decisions.c.id.desc()).limit(limit)).mappings()))
 
+    def newest(self, event: str, pool: str) -> DecisionRow | None:
+        """A pool's newest decision, or None."""
+        mine = (decisions.c.event == event) & (decisions.c.pool == pool)
+        query = sa.select(decisions).where(mine).order_by(decisions.c.id.desc()).limit(1)
+        with self._store.reading() as db:
+            row = db.execute(query).mappings().first()
+        return None if row is None else _row(row)
+
     def open(self, source: str, event: str | None = None) -> tuple[DecisionRow, ...]:
         """Decisions whose source begins so, and that are still to be carried out, oldest first."""
         query = sa.select(decisions).where(

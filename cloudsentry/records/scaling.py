@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Literal
 
-Rule = Literal["calendar", "load", "asked", "bounds", "missing", "cooldown", "window", "spare", "steady"]
+Rule = Literal["calendar", "load", "asked", "bounds", "missing", "cooldown", "window", "spare", "doubt", "steady"]
 """What decided in the end: the timetable, the load, somebody's call, the pool's bounds; or why nothing changes."""
 
 
@@ -19,6 +19,8 @@ class Demand:
     length: float
     ramp: float
     peak: float
+    finale: float = 0.0
+    """The last seconds of ``length``, when bursts come."""
 
     def at(self, when: dt.datetime) -> float:
         """Requests per second at a moment."""
@@ -62,6 +64,14 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """What a signal read at an earlier moment, in requests per second."""
+
+    at: dt.datetime
+    value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
     """Somebody's call for capacity: ``by`` more (or fewer), or ``to`` so many servers; one of them is None."""
 
@@ -96,6 +106,10 @@ class Inputs:
     utilisation: float = 1.0
     demands: tuple[Demand, ...] = ()
     signal: Reading | Missing | None = None
+    witness: Reading | Missing | None = None
+    """A second signal that counts only clients who behave as people do."""
+    recent: tuple[Sample, ...] = ()
+    """What the signal read before, oldest first."""
     ask: Ask | None = None
     changed: dt.datetime | None = None
     """When the number of servers was last changed by a decision."""

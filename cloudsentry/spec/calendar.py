@@ -45,6 +45,9 @@ class Match(Part):
     )
     length: Seconds = Field(3 * 3600, description="How long the whole crowd stays.")
     ramp: Seconds = Field(1800, description="How long it takes to gather, and to leave.")
+    finale: Seconds = Field(
+        0, description="The last part of `length`, when bursts come: then capacity is kept above the load of now."
+    )
 
 
 class Calendar(Part):
@@ -70,6 +73,7 @@ def _demand(match: Match, zone: str) -> Demand:
         length=match.length,
         ramp=match.ramp,
         peak=match.crowd * (1 + match.uncertainty),
+        finale=min(match.finale, match.length),
     )
 
 

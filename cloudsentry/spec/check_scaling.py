@@ -90,10 +90,10 @@ def _whole(value: object) -> bool:
 
 
 def _signal(tree: Tree, path: Path, scaling: Mapped) -> Iterator[Fault]:
-    signal = _mapping(scaling.get("signal"))
-    if scaling.get("policy") == "target" and not signal:
+    if scaling.get("policy") == "target" and not _mapping(scaling.get("signal")):
         yield tree.fault((*path, "policy"), "the policy 'target' follows a signal: add 'signal'")
-    if signal and signal.get("driver", "prometheus") == "prometheus":
+    for name in ("signal", "witness"):
+        signal = _mapping(scaling.get(name))
         for key in ("url", "query"):
-            if signal.get(key) is None:
-                yield tree.fault((*path, "signal"), f"a prometheus signal needs '{key}'", at_key=True)
+            if signal and signal.get("driver", "prometheus") == "prometheus" and signal.get(key) is None:
+                yield tree.fault((*path, name), f"a prometheus signal needs '{key}'", at_key=True)

@@ -50,6 +50,11 @@ class Scaling(Part):
         0.7, description="Share of the capacity that measured load may fill (policy target)."
     )
     signal: SignalSpec | None = Field(None, description="The load of now; the policy target needs it.")
+    witness: SignalSpec | None = Field(
+        None,
+        description="The part of the load that comes from clients who behave as people do (logged in, scripts run); "
+        "load of more than twice that is a flood, and brings no servers.",
+    )
 
 
 def count_of(pins: Sequence[Pin]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from cloudsentry.drivers.policy.timetable import open_windows, servers_for
+from cloudsentry.drivers.policy.trend import doubt, followed, most_lately
 from cloudsentry.records.scaling import Decision, Inputs, Missing, Reading, Rule
 
 
@@ -13,8 +14,9 @@ def guarded(
 ) -> Decision:
     """The decision that a policy's wish becomes.
 
-    Growing is never delayed inside a match's window. Servers go only when: no window is open, unless the timetable
-    itself no longer needs them; the signal, where there is one, answers; what is left carries the load with one
+    Growing is never delayed inside a match's window; outside of one it is while the load may be no crowd. Servers go
+    only when: no window is open, unless the timetable itself no longer needs them, or ten minutes of readings show
+    that nobody does; the signal, where there is one, answers; what is left carries the load with one
     server less; the last change is a cool-down ago; and no call has brought servers that are still held.
     """
     bounded = _bounded(inputs, wish)
@@ -44,6 +46,11 @@ def _growing(inputs: Inputs, wish: int, rule: Rule, reasons: tuple[str, ...], de
     least = _bounded(inputs, 0)
     if open_windows(inputs) or inputs.current < least:
         return Decision(wanted=wish, rule=rule, demand=demand, reasons=reasons)
+    why = doubt(inputs)
+    if rule == "load" and not why and inputs.signal is not None:
+        return Decision(wanted=wish, rule=rule, demand=demand, reasons=reasons)
+    if rule == "load" and why:
+        rule, reasons = "doubt", (*reasons, f"the load may be no crowd: {why}")
     if (left := _cooling(inputs)) > 0:
         return _held(
             inputs, "cooldown", demand, (*reasons, f"no match is near: {left:.0f} s of the cool-down are left")
@@ -61,7 +68,8 @@ def _shrinking(inputs: Inputs, wish: int, rule: Rule, reasons: tuple[str, ...], 
     if isinstance(inputs.signal, Missing):
         return _held(inputs, "missing", demand, (*reasons, f"{told_missing(inputs.signal)}: nothing is taken away"))
     windows = open_windows(inputs)
-    if windows and rule in ("load", "asked", "bounds"):
+    proven = inputs.ask is None and rule in ("load", "bounds") and most_lately(inputs) is not None
+    if windows and rule in ("load", "asked", "bounds") and not proven:
         names = ", ".join(window.name for window in windows)
         return _held(inputs, "window", demand, (*reasons, f"nothing is taken away in the window of {names}"))
     if inputs.ask is None and (left := _left(inputs, inputs.called, inputs.hold)) > 0:
@@ -81,7 +89,7 @@ def _with_one_less(inputs: Inputs) -> int:
     """Servers that carry the load of now within the utilisation when one of them fails; 0 without a signal."""
     if not isinstance(inputs.signal, Reading) or inputs.signal.value <= 0:
         return 0
-    return servers_for(inputs.capacities, inputs.signal.value / inputs.utilisation) + 1
+    return servers_for(inputs.capacities, followed(inputs) / inputs.utilisation) + 1
 
 
 def _cooling(inputs: Inputs) -> float:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Sequence
 
+from cloudsentry.drivers.policy.trend import LASTING, most_lately
 from cloudsentry.records.scaling import Demand, Inputs
+
+ARRIVED = 300.0
+"""Seconds from a match's start until the load tells how large its crowd is."""
+RESERVE = 2.0
+"""How much larger a finale is than the innings before it; chosen on other seeds than those that are reported."""
 
 
 def peak(demands: Sequence[Demand], first: dt.datetime, last: dt.datetime) -> float:
@@ -13,6 +20,7 @@ def peak(demands: Sequence[Demand], first: dt.datetime, last: dt.datetime) -> fl
 
     Exact: the sum is a straight line between the demands' bends, so its highest point is at one of them or an end.
     """
+    demands = [demand for demand in demands if demand.begins <= last and demand.ends >= first]
     moments = {first, last, *(bend for demand in demands for bend in demand.bends if first < bend < last)}
     return max(sum(demand.at(moment) for demand in demands) for moment in moments)
 
@@ -26,6 +34,33 @@ def servers_for(capacities: Sequence[float], load: float) -> int:
 def notice(inputs: Inputs) -> dt.timedelta:
     """How far before the crowd a decision must fall: boots, and the time by which the servers are ready before it."""
     return dt.timedelta(seconds=inputs.ahead + inputs.boot)
+
+
+def floor(inputs: Inputs) -> float:
+    """As `needed`, but a match that is on is believed to be no larger than its crowd turned out to be.
+
+    What it turned out to be is the most load of the last `LASTING` seconds; for a finale `RESERVE` times as much is
+    kept. A match counts as on `ARRIVED` seconds after its start; those still to come keep what was announced.
+    """
+    lasting = most_lately(inputs)
+    arrived = inputs.now - dt.timedelta(seconds=ARRIVED)
+    on = [demand for demand in inputs.demands if demand.start <= arrived and inputs.now <= demand.ends]
+    announced = peak(on, inputs.now - dt.timedelta(seconds=LASTING), inputs.now)
+    if lasting is None or not announced:
+        return needed(inputs)
+    ends = inputs.now + notice(inputs)
+    bursts = any(demand.finale and demand.start + _before_finale(demand) <= ends for demand in on)
+    share = min(1.0, lasting * (RESERVE if bursts else 1.0) / announced)
+    believed = [dataclasses.replace(one, peak=one.peak * share) if one in on else one for one in _near(inputs, ends)]
+    return peak(believed, inputs.now, ends)
+
+
+def _near(inputs: Inputs, last: dt.datetime) -> list[Demand]:
+    return [demand for demand in inputs.demands if demand.begins <= last and inputs.now <= demand.ends]
+
+
+def _before_finale(demand: Demand) -> dt.timedelta:
+    return dt.timedelta(seconds=demand.length - demand.finale)
 
 
 def needed(inputs: Inputs, further: float = 0.0) -> float:
