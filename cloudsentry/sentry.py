@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloudsentry import conf
+from cloudsentry.auditing import BETWEEN, Audit
 from cloudsentry.errors import Denied, Owned, PlanError, PlanStale, SentryError, UserError
 from cloudsentry.executor import Clock, Pace, Place
 from cloudsentry.loading import Loader
@@ -20,7 +21,7 @@ from cloudsentry.looking import Looker
 from cloudsentry.observe import places_of
 from cloudsentry.planner import plan_apply, plan_destroy, preflight, shortages, status_of
 from cloudsentry.records.plans import Plan
-from cloudsentry.records.reports import Finding, Listener, Note, Report, Status
+from cloudsentry.records.reports import Audited, Finding, Listener, Note, Report, Status
 from cloudsentry.records.views import Snapshot
 from cloudsentry.running import Running
 from cloudsentry.spec.event import Event
@@ -44,6 +45,7 @@ class Sentry:
         self._clock = clock or Clock()
         self._loader = loader or Loader()
         self._pace = Pace(**asdict(self._settings.executor))
+        self._known_places: dict[tuple[str, int], tuple[Place, ...]] = {}
         self._looker = Looker(self._loader, self._pace, self._clock)
 
     @property
@@ -146,11 +148,44 @@ class Sentry:
             raise PlanStale(_stale(plan, made))
         return made, snapshot
 
+    def audit(self, *, delete: bool = False, between: float = BETWEEN) -> tuple[Audited, ...]:
+        """What no event wants and what is gone, on all clouds of clouds.yaml and of the journal's events.
+
+        With ``delete`` the leaks that two passes, ``between`` seconds apart, have seen are deleted by id, and only
+        they are returned.
+        """
+        from cloudsentry.clouds.session import cloud_names
+        from cloudsentry.journal.leaks import Leaks
+
+        rows = self._journal.events()
+        newest = {row.name: self.event(row.name)[0] for row in rows}
+        places = {name: self._places(event) for name, event in newest.items()}
+        leaks = Leaks(self._settings.journal.connection)
+        try:
+            audit = Audit(
+                looker=self._looker,
+                leaks=leaks,
+                clouds=cloud_names(),
+                kept=tuple((newest[row.name], places[row.name]) for row in rows if row.state == "kept"),
+                places=tuple(place for known in places.values() for place in known),
+            )
+            lines = audit.lines(between)
+            return audit.delete(lines) if delete else lines
+        finally:
+            leaks.close()
+
     def _places(self, event: Event) -> tuple[Place, ...]:
         newest = self._journal.revision(event.event)
-        older = [self._journal.revision(event.event, number) for number in range(1, newest.number + 1 if newest else 1)]
-        known = [from_dict(json.loads(revision.body)) for revision in older if revision]
-        return places_of([event, *known])
+        older = (self._touched(event.event, number) for number in range(1, newest.number + 1 if newest else 1))
+        return tuple(sorted({*places_of([event]), *(place for places in older for place in places)}))
+
+    def _touched(self, name: str, number: int) -> tuple[Place, ...]:
+        """The places of one revision. A revision never changes, and a scaled event has hundreds: each is read once."""
+        if (name, number) not in self._known_places:
+            revision = self._journal.revision(name, number)
+            found = places_of([from_dict(json.loads(revision.body))] if revision else [])
+            self._known_places[name, number] = found
+        return self._known_places[name, number]
 
     # Doing
 
