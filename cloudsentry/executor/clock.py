@@ -37,3 +37,34 @@ class Clock:
     def stopped(self) -> bool:
         """Whether `stop` was called."""
         return self._stop.is_set()
+
+
+class JumpClock(Clock):
+    """Time passes only when somebody sleeps, who wakes at once, later; work in threads is waited for as it is.
+
+    With ``speed`` a sleep of so many seconds takes one.
+    """
+
+    def __init__(self, speed: float | None = None) -> None:
+        super().__init__()
+        self._now = 0.0
+        self._speed = speed
+        self._lock = threading.Lock()
+
+    def now(self) -> float:
+        """Seconds slept so far, by anybody."""
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        if self._speed:
+            super().sleep(seconds / self._speed)
+        with self._lock:
+            self._now += max(0.0, seconds)
+
+    def until_done(self, futures: set[Future[Any]], seconds: float) -> None:
+        """Wait for one of the futures; with none, let time pass."""
+        if futures:
+            wait(futures, return_when=FIRST_COMPLETED)
+        else:
+            self.sleep(seconds)

@@ -1,0 +1,118 @@
+"""What an operator is told by a rehearsal and by a shifted match."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+
+from cloudsentry.errors import UserError
+from cloudsentry.osc.shift import seconds
+from cloudsentry.rehearse import Rehearsal, Verdict, parsed
+from cloudsentry.shift import planned
+from cloudsentry.spec.event import Event
+from cloudsentry.spec.load import load_text
+from tests.unit.scale.stage import settings
+
+TEXT = """
+event: cup
+calendar:
+  timezone: Europe/Berlin
+  from: 2026-10-24
+  until: 2026-10-24
+  matches:
+    - {match: first, start: 2026-10-24 12:00, crowd: 900, length: 1h, ramp: 20m, finale: 15m}
+    - {match: last, start: 2026-10-24 20:00, crowd: 900, length: 1h, ramp: 20m, finale: 15m}
+sites: {nara: {cloud: private}}
+pools:
+  front:
+    site: nara
+    image: tiny
+    flavor: nano
+    networks: [front]
+    pins: [{hypervisor: xeon1, count: 2, weight: 10}]
+scaling:
+  front: {policy: target, least: 2, most: %d, per_server: 250, signal: {driver: fake, query: "1"}}
+"""
+
+
+def event(most: int = 12) -> Event:
+    return load_text(TEXT % most, "cup.yaml")
+
+
+def rehearsed(folder: Path, chaos: str = "", most: int = 12) -> Verdict:
+    return Rehearsal(event(most), settings(folder), kinds=parsed(chaos)).play()
+
+
+def test_a_day_that_goes_well_is_a_go(tmp_path: Path) -> None:
+    verdict = rehearsed(tmp_path)
+    assert verdict.go, verdict.reasons
+    assert [(line.match, line.ready) for line in verdict.matches] == [("first", True), ("last", True)]
+
+
+def test_pins_that_hold_too_few_are_a_no_go_that_says_so(tmp_path: Path) -> None:
+    verdict = rehearsed(tmp_path, most=3)
+    assert not verdict.go
+    assert "front answers 750 requests/s at the most, too few for first, last" in verdict.reasons
+
+
+def test_lost_servers_are_brought_back_and_the_match_is_named(tmp_path: Path) -> None:
+    verdict = rehearsed(tmp_path, "server-lost")
+    (hit,) = (line for line in verdict.matches if line.faults)
+    assert (hit.match, hit.faults) == ("first", ("server-lost",))
+    assert verdict.matches[1].short == 0
+
+
+def test_a_fault_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(UserError, match="no fault 'rain'; known: all, busy"):
+        parsed("busy,rain")
+
+
+def test_an_event_without_matches_cannot_be_rehearsed(tmp_path: Path) -> None:
+    bare = event().model_copy(update={"calendar": None})
+    with pytest.raises(UserError, match="nothing to rehearse"):
+        Rehearsal(bare, settings(tmp_path))
+
+
+def test_a_shifted_match_moves_all_that_hangs_on_it() -> None:
+    shift = planned(event(), "last", 45 * 60)
+    assert {move.after - move.before for move in shift.moves} == {dt.timedelta(minutes=45)}
+    assert [move.what for move in shift.moves] == [
+        "last: all servers ready",
+        "last starts",
+        "last ends",
+        "last: servers may go",
+    ]
+    assert shift.moves[0].servers == 5, "900 and a fifth more at 250 each"
+    assert shift.event.calendar is not None
+    first, last = shift.event.calendar.demands()
+    assert (first.start.hour, last.start.strftime("%H:%M")) == (10, "18:45")
+
+
+def test_a_shift_over_the_change_of_the_clocks_passes_real_time_and_adds_the_day() -> None:
+    shift = planned(event(), "last", 10 * 3600)
+    assert shift.event.calendar is not None
+    assert shift.event.calendar.matches[1].start == dt.datetime(2026, 10, 25, 5, 0)
+    assert shift.event.calendar.last == dt.date(2026, 10, 25)
+
+
+def test_later_matches_of_the_day_move_along_when_asked() -> None:
+    moved = {move.what.partition(" ")[0].rstrip(":") for move in planned(event(), "first", 600, later=True).moves}
+    assert moved == {"first", "last"}
+
+
+def test_a_match_that_is_not_there_is_refused_with_those_that_are() -> None:
+    with pytest.raises(UserError, match=r"no match 'semi' \(it has: first, last\)"):
+        planned(event(), "semi", 60)
+
+
+@pytest.mark.parametrize(("text", "found"), [("+45m", 2700), ("-10m", -600), ("+1h30m", 5400), ("+1d", 86400)])
+def test_times(text: str, found: float) -> None:
+    assert seconds(text) == found
+
+
+@pytest.mark.parametrize("text", ["45m", "+", "+0m", "+5", "-m", "+1y", "++1m"])
+def test_no_times(text: str) -> None:
+    with pytest.raises(ValueError):
+        seconds(text)
