@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
+from cloudsentry.drivers.balancer.base import BalancerScope
+from cloudsentry.drivers.pool.base import PoolScope
 from cloudsentry.errors import SentryError
 from cloudsentry.executor import Clock, Pace, Place, reading
 from cloudsentry.loading import Loader
@@ -47,6 +49,18 @@ class Looker:
     def place(self, place: Place, event: Event) -> View:
         """One quick look at one place, for whoever waits there."""
         return self._look(place, event, full=False)
+
+    def everything(self, place: Place) -> View:
+        """What bears any event's mark at one place, asked again where nobody answers."""
+        scope: PoolScope | BalancerScope = (
+            BalancerScope(event="") if place[0] == "balancer" else PoolScope(event="", groups=True)
+        )
+
+        def look() -> View:
+            view: View = self._loader.at(place).observe(scope)
+            return view
+
+        return reading(look, self._pace, self._clock)
 
     def act(self, place: Place, order: Order) -> None:
         """Hand an order to the driver of a place."""

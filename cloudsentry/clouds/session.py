@@ -317,6 +317,18 @@ def open_cloud(name: str) -> Cloud:
         raise UserError(f"cloud {name!r} in {config.config_filename}: {failure}") from failure
 
 
+def cloud_names() -> tuple[str, ...]:
+    """The clouds of clouds.yaml, sorted; none where there is no such file. Raises `UserError` for a broken one."""
+    from openstack import exceptions as sdk
+    from openstack.config import OpenStackConfig
+
+    try:
+        config = OpenStackConfig()
+        return tuple(sorted(config.get_cloud_names())) if config.config_filename else ()
+    except (sdk.SDKException, OSError, ValueError, TypeError, AttributeError) as failure:
+        raise UserError(f"clouds.yaml cannot be read: {failure}") from failure
+
+
 def _unknown(name: str, names: list[str], path: str | None) -> str:
     from openstack.config import loader
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest migration: a database at this one is used without loading alembic."""
 
 
@@ -157,4 +157,15 @@ calibrations = sa.Table(
     sa.Column("path", sa.String(255), nullable=False),
     sa.Column("why", sa.String(255), nullable=False),
     sqlite_autoincrement=True,
+)
+
+leaks = sa.Table(
+    "leaks",
+    metadata,
+    sa.Column("cloud", sa.String(120), primary_key=True),
+    sa.Column("kind", sa.String(32), primary_key=True),
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("first", Utc, nullable=False),
+    sa.Column("last", Utc, nullable=False),
+    sa.Column("passes", sa.Integer, nullable=False),
 )

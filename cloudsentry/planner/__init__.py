@@ -12,5 +12,15 @@ from cloudsentry.planner.make import plan_apply, plan_destroy
 from cloudsentry.planner.preflight import preflight, shortages
 from cloudsentry.planner.spill import Short, origin_of
 from cloudsentry.planner.status import status_of
+from cloudsentry.planner.surplus import surplus_and_gone
 
-__all__ = ["Short", "origin_of", "plan_apply", "plan_destroy", "preflight", "shortages", "status_of"]
+__all__ = [
+    "Short",
+    "origin_of",
+    "plan_apply",
+    "plan_destroy",
+    "preflight",
+    "shortages",
+    "status_of",
+    "surplus_and_gone",
+]

@@ -125,6 +125,24 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Audited:
+    """One line of an audit: a ``leak`` (marked, wanted by no event) or something ``gone`` (wanted, not there).
+
+    ``passes`` is in how many audits a leak was seen; from `cloudsentry.auditing.SURE` on it is offered for deletion.
+    """
+
+    state: Literal["leak", "gone", "unseen", "deleted"]
+    cloud: str
+    kind: str
+    id: str
+    name: str
+    event: str
+    passes: int = 0
+    why: str = ""
+    driver: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
     """Something happened in a run: told to whoever watches, as it happens.
 

@@ -15,7 +15,10 @@ from cloudsentry.records.views import BalancerView
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BalancerScope:
-    """What to look for. ``full`` True also checks the named networks, subnets and providers."""
+    """What to look for, of every event where ``event`` is empty.
+
+    ``full`` True also checks the named networks, subnets and providers.
+    """
 
     event: str
     full: bool = False

@@ -15,7 +15,7 @@ from cloudsentry.records.views import PoolView
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolScope:
-    """What to look for: the event's mark, and the names an event refers to on this cloud.
+    """What to look for: the event's mark (every event's where ``event`` is empty), and the names it refers to here.
 
     ``full`` False asks for the marked servers and groups only (a poll), True also for
     hypervisors, rights and the named images, flavors, networks, keypairs and security groups.

@@ -101,7 +101,7 @@ class FakeBalancers:
                 _move_on(state, id)
         connections = state.connections if counters else None
         mine = [replace(one.balancer, connections=connections) for one in state.balancers.values()]
-        found = [balancer for balancer in mine if balancer.mark.event == event]
+        found = [balancer for balancer in mine if event in ("", balancer.mark.event)]
         return tuple(sorted(found, key=lambda balancer: (balancer.mark.unit, balancer.id)))
 
     def create(self, state: State, order: CreateBalancer) -> None:

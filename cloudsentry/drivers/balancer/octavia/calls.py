@@ -12,8 +12,8 @@ SERVICE = "load-balancer"
 
 
 def balancers(cloud: Cloud, event: str, unit: str = "") -> list[dict[str, Any]]:
-    """The event's load balancers, or the one of a unit."""
-    tags = event_tag(event) + (f",{PREFIX}-unit={unit}" if unit else "")
+    """The event's load balancers, or the one of a unit; without a name every event's."""
+    tags = (event_tag(event) if event else PREFIX) + (f",{PREFIX}-unit={unit}" if unit else "")
     return cloud.listed(SERVICE, "/lbaas/loadbalancers", "loadbalancers", params={"tags": tags})
 
 
@@ -24,8 +24,8 @@ def balancer(cloud: Cloud, id: str) -> dict[str, Any]:
 
 
 def pools(cloud: Cloud, event: str) -> list[dict[str, Any]]:
-    """The event's pools."""
-    return cloud.listed(SERVICE, "/lbaas/pools", "pools", params={"tags": event_tag(event)})
+    """The event's pools; without a name every event's."""
+    return cloud.listed(SERVICE, "/lbaas/pools", "pools", params={"tags": event_tag(event) if event else PREFIX})
 
 
 def members(cloud: Cloud, pool: str) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ def balancer(
 ) -> Balancer | None:
     """One balancer with its pool and members; None where it does not bear the event's mark."""
     mark = Mark.from_tags(item.get("tags") or ())
-    if mark is None or mark.event != event:
+    if mark is None or event not in ("", mark.event):
         return None
     listeners = item.get("listeners") or [{}]
     return Balancer(

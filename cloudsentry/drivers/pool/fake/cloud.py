@@ -125,7 +125,10 @@ class FakeCloud:
         fake.after(due, self.name)
 
     def look(self, state: State, event: str) -> tuple[Server, ...]:
-        """An event's servers, sorted by name and id; every look moves those on that are at work."""
+        """An event's (every event's) servers, sorted by name and id; a look at one moves those on that are at work."""
+        if not event:
+            everybody = [one.server for servers in state.servers.values() for one in servers.values()]
+            return tuple(sorted(everybody, key=lambda server: (server.name, server.id)))
         mine = state.servers.get(event, {})
         moving = [id for id, one in mine.items() if one.looks or one.server.task]
         for id in moving:

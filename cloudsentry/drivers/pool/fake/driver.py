@@ -34,7 +34,7 @@ class FakePool(PoolDriver):
         """As the contract says; every look moves the event's servers on by one."""
         with self._cloud.call("observe") as (state, _):
             servers = self._cloud.look(state, scope.event)
-            prefix = f"{PREFIX}.{scope.event}."
+            prefix = f"{PREFIX}.{scope.event}." if scope.event else f"{PREFIX}."
             groups = self._cloud.groups(state, lambda name: name.startswith(prefix)) if scope.groups else ()
             full = scope.full
             return PoolView(

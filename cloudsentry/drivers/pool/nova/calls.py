@@ -43,10 +43,9 @@ def version(cloud: Cloud) -> str:
 
 
 def servers(cloud: Cloud, event: str) -> list[dict[str, Any]]:
-    """The event's servers of the account's own project, in full."""
-    return cloud.listed(
-        "compute", "/servers/detail", "servers", params={"tags": event_tag(event)}, microversion=version(cloud)
-    )
+    """The event's (or, without a name, every event's) servers of the account's own project, in full."""
+    tag = event_tag(event) if event else PREFIX
+    return cloud.listed("compute", "/servers/detail", "servers", params={"tags": tag}, microversion=version(cloud))
 
 
 def server(cloud: Cloud, id: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ def servers(items: Iterable[Mapping[str, Any]], event: str) -> tuple[Server, ...
 
 def _server(item: Mapping[str, Any], event: str) -> Server | None:
     mark = Mark.from_metadata(item.get("metadata") or {})
-    if mark is None or mark.event != event:
+    if mark is None or event not in ("", mark.event):
         return None
     return Server(
         id=item["id"],
@@ -45,7 +45,7 @@ def addresses(by_network: Mapping[str, Iterable[Mapping[str, Any]]]) -> tuple[st
 
 def group_prefix(event: str) -> str:
     """How the names of an event's server groups begin: groups have neither tags nor metadata."""
-    return f"{PREFIX}.{event}."
+    return f"{PREFIX}.{event}." if event else f"{PREFIX}."
 
 
 def groups(items: Iterable[Mapping[str, Any]], event: str) -> tuple[ServerGroup, ...]:
