@@ -11,6 +11,7 @@ import time
 
 PERIOD = 20_000  # microseconds: a server that has used up its share waits no longer than this
 LEAST = 1_000  # microseconds, the least quota that the kernel takes
+WEIGHT = 8  # all guests together against one other process: their quotas, not a busy machine, are to be their limit
 V1, V2 = "/sys/fs/cgroup/cpu", "/sys/fs/cgroup"
 
 
@@ -47,6 +48,13 @@ def _limit(folder: str, percent: float) -> None:
         _write(f"{folder}/cpu.cfs_quota_us", str(quota))
 
 
+def _weigh() -> None:
+    if os.path.exists(f"{root()}/cpu.weight"):
+        _write(f"{root()}/cpu.weight", str(100 * WEIGHT))
+    else:
+        _write(f"{root()}/cpu.shares", str(1024 * WEIGHT))
+
+
 def set_host(host: str, host_percent: float, server_percent: float) -> None:
     """The hypervisor and each server on it have these quotas; a server's is cut to the hypervisor's.
 
@@ -54,6 +62,7 @@ def set_host(host: str, host_percent: float, server_percent: float) -> None:
     are cut to next to nothing first, then the hypervisor is set, then the servers.
     """
     _make(group(host))
+    _weigh()
     servers = [f"{group(host)}/{name}" for name in servers_of(host)]
     for folder in servers:
         _limit(folder, 1)
