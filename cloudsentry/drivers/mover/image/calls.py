@@ -93,7 +93,10 @@ class CloudEnds:
                 raise
 
     def remove(self, order: MoveOrder) -> None:
-        """As `Ends` says."""
+        """As `Ends` says; with the ports that an earlier move made for it, and first: they would not be found again."""
+        params: Params = {"tags-any": port_tag(order.server), "fields": "id"}
+        for port in self._near.listed("network", "/ports", "ports", params=params):
+            self._near.delete("network", f"/ports/{port['id']}")
         self._near.delete("compute", f"/servers/{order.server}", microversion=COMPUTE)
 
     def _server(self, id: str) -> dict[str, Any] | None:
