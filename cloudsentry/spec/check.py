@@ -213,7 +213,7 @@ def _members(tree: Tree, root: Mapped, path: Path, site: object, members: list[M
             continue
         yield from _reference(tree, root, spot, "pools", name)
         other = _mapping(pools.get(name)).get("site")
-        if _known(site, sites) and _known(other, sites) and other != site:
+        if _known(site, sites) and _known(other, sites) and other != site and member.get("far") is not True:
             yield tree.fault(spot, _too_far(name, str(other), str(site)))
         if (name, _port(member)) in seen:
             yield tree.fault(spot, f"the pool '{name}' is a member already on the same port")

@@ -106,6 +106,9 @@ class MembersOf(Part):
 
     pool: Name = Field(description="One of `pools`.")
     port: Annotated[int, Field(ge=1, le=65535)] = Field(80, description="Port on which the servers serve.")
+    far: bool = Field(
+        False, description="The pool stands at another site, on a network that is one layer 2 at both; moves set it."
+    )
 
 
 class BalancerSpec(Part):

@@ -93,7 +93,8 @@ def grown(event: Event, way: Way, pins: list[Pin]) -> Event:
     pool = old.model_copy(update={"site": site_of(event, way.cloud), "pins": pins})
     balancers = dict(event.balancers)
     for name in taking(event, way):
-        balancers[name] = _with_member(balancers[name], way.new_pool, _port(event, way.pool))
+        far = event.cloud_of(balancers[name].site) != way.cloud
+        balancers[name] = _with_member(balancers[name], way.new_pool, _port(event, way.pool), far)
     pools = {**event.pools, way.new_pool: pool}
     return event.model_copy(update={"sites": sites, "pools": pools, "balancers": balancers})
 
@@ -203,10 +204,10 @@ def _port(event: Event, pool: str) -> int:
     return ports[0] if ports else 80
 
 
-def _with_member(spec: BalancerSpec, pool: str, port: int) -> BalancerSpec:
+def _with_member(spec: BalancerSpec, pool: str, port: int, far: bool) -> BalancerSpec:
     if any(member.pool == pool for member in spec.members):
         return spec
-    return spec.model_copy(update={"members": [*spec.members, MembersOf(pool=pool, port=port)]})
+    return spec.model_copy(update={"members": [*spec.members, MembersOf(pool=pool, port=port, far=far)]})
 
 
 def _pin(**values: Any) -> Pin:

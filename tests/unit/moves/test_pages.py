@@ -6,12 +6,13 @@ import datetime as dt
 from typing import Any
 
 import pytest
+import yaml
 
 from cloudsentry.planner import moves as planner
 from cloudsentry.records.moving import Move
 from cloudsentry.spec import moves as spec
 from cloudsentry.spec.event import Event
-from cloudsentry.spec.load import dump, from_dict
+from cloudsentry.spec.load import dump, from_dict, load_text
 from cloudsentry.spec.scaling import count_of
 
 
@@ -68,6 +69,11 @@ def test_every_revision_can_be_read_back(joined: bool):
         spec.adopted(last, way(joined=joined), "front-nara@xeon1"),
     ):
         assert from_dict(dump(made)) == made
+
+
+def test_what_a_move_makes_may_be_applied_as_a_file_again():
+    last = spec.dropped(spec.weighed(event(), way(), 4, 100), "front-nara", "front-osaka")
+    assert load_text(yaml.safe_dump(dump(last)), "moved.yaml") == last
 
 
 def test_hypervisors_asked_for_are_spread_over_with_the_highest_weight():
