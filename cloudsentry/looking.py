@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from cloudsentry.drivers.balancer.base import BalancerScope
 from cloudsentry.drivers.pool.base import PoolScope
 from cloudsentry.errors import SentryError
-from cloudsentry.executor import Clock, Pace, Place, reading
+from cloudsentry.executor import Breaker, Clock, Pace, Place, reading
 from cloudsentry.loading import Loader
 from cloudsentry.observe import scope_of
 from cloudsentry.records.orders import Order
@@ -21,6 +21,7 @@ class Looker:
 
     def __init__(self, loader: Loader, pace: Pace, clock: Clock) -> None:
         self._loader, self._pace, self._clock = loader, pace, clock
+        self.breaker = Breaker(clock.now)
 
     def snapshot(self, event: Event, places: Iterable[Place], *, full: bool, limits: bool = False) -> Snapshot:
         """One look at every place; raises the first place's `DriverError` that stays."""
@@ -64,11 +65,13 @@ class Looker:
 
     def act(self, place: Place, order: Order) -> None:
         """Hand an order to the driver of a place."""
-        self._loader.at(place).act(order)
+        driver = self._loader.at(place)
+        self.breaker.call((place[1], place[0]), lambda: driver.act(order))
 
     def _patient(self, place: Place, event: Event, full: bool, limits: bool) -> View:
         return reading(lambda: self._look(place, event, full=full, groups=True, limits=limits), self._pace, self._clock)
 
     def _look(self, place: Place, event: Event, *, full: bool, groups: bool = False, limits: bool = False) -> View:
-        view: View = self._loader.at(place).observe(scope_of(place, event, full=full, groups=groups, limits=limits))
+        driver, scope = self._loader.at(place), scope_of(place, event, full=full, groups=groups, limits=limits)
+        view: View = self.breaker.call((place[1], place[0]), lambda: driver.observe(scope))
         return view

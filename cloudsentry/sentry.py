@@ -133,6 +133,10 @@ class Sentry:
         event, number = (name, 0) if isinstance(name, Event) else self.event(name)
         return status_of(event, self._looker.snapshot(event, self._places(event), full=True), number)
 
+    def resting(self) -> tuple[str, ...]:
+        """One line per cloud and service that this process leaves alone just now, as it did not answer."""
+        return tuple(f"{cloud} {family}: circuit {state}" for (cloud, family), state in self._looker.breaker.open())
+
     def check(self, event: Event) -> tuple[Finding, ...]:
         """What would make an apply of the event fail now, each with what to do; nothing is written."""
         seen, unseen = self._looker.each(event, self._places(event), limits=True)

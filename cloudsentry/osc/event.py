@@ -110,7 +110,7 @@ class Status(base.Lister):
         status = self.sentry.status(parsed_args.name)
         balancers = () if parsed_args.balancers else tuple(text.balancer(line) for line in status.balancers)
         drift = () if parsed_args.drift else tuple(text.drift(one) for one in status.drift)
-        self.notes = (*balancers, *drift, text.status_summary(status))
+        self.notes = (*balancers, *drift, *(self.sentry.resting() or ()), text.status_summary(status))
         if parsed_args.balancers:
             return rows.balancers(status)
         return rows.drift(status) if parsed_args.drift else rows.servers(status)

@@ -18,12 +18,15 @@ FAULTS = ("busy", "unreachable", "ambiguous_before", "ambiguous_after", "denied"
 
 @pytest.fixture(scope="session")
 def table() -> Iterator[list[dict[str, object]]]:
-    """The figures of all tests, written where $CLOUDSENTRY_RELIABILITY_JSON says."""
+    """The figures of all tests, written where $CLOUDSENTRY_RELIABILITY_JSON says; of xdist's workers one file each."""
     rows: list[dict[str, object]] = []
     yield rows
     path = os.environ.get("CLOUDSENTRY_RELIABILITY_JSON")
     if path:
-        Path(path).write_text(json.dumps(rows, indent=1) + "\n")
+        file = Path(path)
+        worker = os.environ.get("PYTEST_XDIST_WORKER")
+        file = file.with_suffix(f".{worker}{file.suffix}") if worker else file
+        file.write_text(json.dumps(rows, indent=1) + "\n")
 
 
 def _sweep(bench: Bench, arm: Callable[[int], None]) -> list[tuple[int, Verdict]]:
