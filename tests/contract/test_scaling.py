@@ -52,6 +52,7 @@ def test_a_policy_stays_within_the_bounds(policy: Any, current: int) -> None:
     assert 1 <= decision.wanted <= 9
 
 
+@pytest.mark.enable_socket  # one bound on loopback, to which nobody listens
 @pytest.mark.parametrize("signal", classes("cloudsentry.signal"))
 def test_a_signal_whose_source_is_down_is_missing_and_raises_nothing(signal: Any) -> None:
     assert issubclass(signal, SignalDriver)

@@ -89,13 +89,13 @@ def test_explain_tells_inputs_rule_and_decision_of_any_moment(stage: Stage) -> N
 def test_a_run_that_failed_is_gone_on_with_by_the_next_tick(stage: Stage) -> None:
     stage.applied()
     with FakeCloud.named("scale-test").work() as state:
-        state.quota = 3
+        state.faults.append(FaultRule("CreateServers", kind="nocapacity", times=99))
     first = stage.scaler.tick("summer", at=START)
     assert first.report is not None
     assert first.decisions[0].state == "failed"
     assert first.decisions[0].error
     with FakeCloud.named("scale-test").work() as state:
-        state.quota = -1
+        state.faults.clear()
     second = stage.scaler.tick("summer", at=START + dt.timedelta(minutes=1))
     assert second.decisions[0].state == "held"
     assert sum(stage.active().values()) == 5
