@@ -19,7 +19,7 @@ NO_RETURN: Phase = "release"
 """From here on a move only goes on, never back."""
 
 MoveState = Literal["open", "undoing", "done", "failed", "undone"]
-"""``open``, ``undoing``: under way, or its process was killed. ``failed``: neither done nor undone; ``error`` says why."""
+"""``open``, ``undoing``: under way, or its process was killed. ``failed``: neither done nor undone, see ``error``."""
 
 ENDED: tuple[MoveState, ...] = ("done", "undone")
 

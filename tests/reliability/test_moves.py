@@ -10,6 +10,8 @@ from typing import Any
 import move_bench as bench
 import pytest
 
+pytestmark = pytest.mark.exhaustive
+
 PLACES = [
     ("pool", "private"),
     ("pool", "public"),
