@@ -1,7 +1,7 @@
 """The harness's figures as a table of docs/reliability.rst.
 
 CLOUDSENTRY_RELIABILITY_JSON=figures.json pytest tests/reliability
-python benchmarks/reliability/table.py figures*.json > docs/reliability-table.rst
+python benchmarks/reliability/table.py figures*.json > docs/reliability-table.inc
 """
 
 from __future__ import annotations
