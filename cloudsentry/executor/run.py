@@ -257,9 +257,7 @@ class Run:
         answered = active is None or active.called is not None or active.tries == 0
         self._finish(step, "skipped", error="the run was stopped", note=answered)
 
-    def _finish(
-        self, step: Step, outcome: StepEnd, error: str = "", *, note: bool = True, lack: bool = False
-    ) -> None:
+    def _finish(self, step: Step, outcome: StepEnd, error: str = "", *, note: bool = True, lack: bool = False) -> None:
         active = self._active.pop(step.id, None)
         tries = active.tries if active else 0
         seconds = self._clock.now() - active.began if active else 0.0
