@@ -14,7 +14,7 @@ from cloudsentry.lab.inside import quotas
 if TYPE_CHECKING:
     from conftest import Lab, Program
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.slow
 NAME = "test-calibrate"
 QUOTAS = 5.0
 """A server on a Xeon has half a core, one on an Opteron a tenth (`cloudsentry.lab.layout`)."""

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 if TYPE_CHECKING:
     from conftest import Lab, Program
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.slow
 
 NETWORK, VLAN, CIDR = "test-moving", 378, "10.9.78.0/24"
 RANGES = {"private": ("10.9.78.10", "10.9.78.99"), "public": ("10.9.78.100", "10.9.78.199")}
@@ -196,7 +198,8 @@ def test_every_reason_is_told_before_anything_is_touched(
     changed = body(name, 1)
     changed["pools"]["front-nara"]["image"] = "test-only-here"
     changed["pools"]["front-nara"]["key_name"] = "test-only-here"
-    key = nova.create_keypair(name="test-only-here")
+    public = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    key = nova.create_keypair(name="test-only-here", public_key=public.decode())
     tiny = glance.find_image("tiny")
     image = glance.create_image(
         name="test-only-here", disk_format="raw", container_format="bare", data=b"0" * tiny.size

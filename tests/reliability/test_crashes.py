@@ -67,7 +67,16 @@ def _hold(rows: list[dict[str, object]], scenario: Scenario, fault: str, verdict
     assert [(where, verdict) for where, verdict in verdicts if not verdict.good] == []
 
 
-@pytest.mark.parametrize("kind", KILLS + FAULTS)
+# At every commit: kills, and answers that were lost. The other faults are swept by `tox -e exhaustive`.
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *KILLS,
+        "ambiguous_before",
+        "ambiguous_after",
+        *(pytest.param(kind, marks=pytest.mark.exhaustive) for kind in FAULTS if not kind.startswith("ambiguous")),
+    ],
+)
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_at_every_call(scenario: Scenario, kind: str, tmp_path: Path, table: list[dict[str, object]]) -> None:
     bench = Bench(scenario, tmp_path)
@@ -109,7 +118,7 @@ def test_servers_that_end_in_error(scenario: Scenario, tmp_path: Path, table: li
         _hold(table, scenario, "a server ends in ERROR", verdicts)
 
 
-@pytest.mark.parametrize("kind", ["denied", "nocapacity"])
+@pytest.mark.parametrize("kind", ["denied", pytest.param("nocapacity", marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_rollback_after_a_permanent_failure_at_every_call(
     scenario: Scenario, kind: str, tmp_path: Path, table: list[dict[str, object]]
