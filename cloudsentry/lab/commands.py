@@ -11,8 +11,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from cliff.command import Command
-from cliff.lister import Lister
+from cloudsentry.lab.doors import Command, Lister
 
 if TYPE_CHECKING:
     from cloudsentry.lab.lifecycle import Outcome

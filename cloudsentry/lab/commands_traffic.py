@@ -12,9 +12,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from cliff.command import Command
-from cliff.lister import Lister
-from cliff.show import ShowOne
+from cloudsentry.lab.doors import Command, Lister, ShowOne
 
 if TYPE_CHECKING:
     from cloudsentry.lab.faults import Fault
