@@ -122,10 +122,7 @@ class Lab:
         self._offsets = {path: path.stat().st_size if path.exists() else 0 for _, _, path in self._logs()}
 
     def writes(self) -> list[Request]:
-        """What clients have asked to be changed since `mark`; the services' own calls to each other do not count.
-
-        Nobody else may use the lab meanwhile: a log does not say whose client it was.
-        """
+        """What cloudsentry has asked to be changed since `mark`, by the name that it gives the services."""
         found = []
         for cloud, service, path in self._logs():
             with path.open(encoding="utf-8") as log:
@@ -134,7 +131,7 @@ class Lab:
                     if not line.endswith("\n"):
                         continue
                     _, method, asked, status, _, agent = line.rstrip("\n").split(" ", 5)
-                    if method not in ("GET", "HEAD", "OPTIONS") and agent.startswith("openstacksdk"):
+                    if method not in ("GET", "HEAD", "OPTIONS") and agent.startswith("cloudsentry/"):
                         found.append(Request(cloud, service, method, asked, status))
         return found
 
