@@ -17,7 +17,7 @@ import yaml
 if TYPE_CHECKING:
     from conftest import Lab, Program
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.lab
 PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
 NAME = "test-ansible"
 HOSTS = {"private-xeon1", "private-opteron1"}
