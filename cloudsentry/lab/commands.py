@@ -50,6 +50,31 @@ class LabUp(_Work):
         self.say('Next: eval "$(cloudsentry lab env)"')
 
 
+class LabInstall(_Work):
+    """Install the daemons and tools that tests and benchmarks drive beside the lab, by group
+
+    Example: `cloudsentry lab install agents steering`; without a group, all of them. Nothing is started.
+    """
+
+    def get_parser(self, prog_name: str) -> ArgumentParser:
+        from cloudsentry.lab.packages import GROUPS
+
+        parser: ArgumentParser = super().get_parser(prog_name)
+        names = ", ".join(f"{group} ({', '.join(packages)})" for group, packages in GROUPS.items())
+        parser.add_argument("group", nargs="*", metavar="GROUP", help=names)
+        return parser
+
+    def take_action(self, parsed_args: Namespace) -> None:
+        from cloudsentry.errors import UserError
+        from cloudsentry.lab import layout, packages
+
+        groups = parsed_args.group or list(packages.GROUPS)
+        if unknown := [group for group in groups if group not in packages.GROUPS]:
+            raise UserError(f"no group {', '.join(unknown)}: there are {', '.join(packages.GROUPS)}")
+        wanted = {name: program for group in groups for name, program in packages.GROUPS[group].items()}
+        packages.install_debian(layout.layout().root / "log" / "apt.log", wanted)
+
+
 class LabReset(_Work):
     """Put the lab back to its golden state: all servers, ports, balancers and changes of settings are gone"""
 

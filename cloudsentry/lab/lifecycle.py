@@ -114,7 +114,10 @@ def _prepare(lab: Layout) -> list[Stage]:
         daemons.claim(lab)
 
     return [
-        Stage(name="Debian packages", work=lambda: packages.install_debian(lab.root / "log" / "apt.log")),
+        Stage(
+            name="Debian packages",
+            work=lambda: packages.install_debian(lab.root / "log" / "apt.log", packages.needed()),
+        ),
         Stage(name="OpenStack packages", work=lambda: _environment(lab)),
         Stage(name="configuration", work=files),
     ]

@@ -34,6 +34,27 @@ DATA_PLANE = {
     "gcc": "gcc",
     "libc6-dev": "/usr/include/stdio.h",
 }
+# What tests and benchmarks drive beside the lab, by what it is for; `cloudsentry lab install GROUP` brings it.
+GROUPS: Mapping[str, Mapping[str, str]] = {
+    "agents": {"redis-server": "redis-server", "postgresql": "/usr/lib/postgresql"},
+    "gateway": {
+        "wireguard-go": "wireguard-go",
+        "wireguard-tools": "wg",
+        "openvpn": "openvpn",
+        "iperf3": "iperf3",
+        "iputils-ping": "ping",
+        "iputils-arping": "arping",
+        "tcpdump": "tcpdump",
+    },
+    "load": {"httperf": "httperf"},
+    "signals": {"snmpd": "snmpd"},
+    "ssh": {"openssh-server": "sshd"},
+    "steering": {
+        "pdns-server": "pdns_server",
+        "pdns-backend-sqlite3": "/usr/share/doc/pdns-backend-sqlite3",
+        "sqlite3": "sqlite3",
+    },
+}
 
 
 def _present(program: str) -> bool:
@@ -41,15 +62,20 @@ def _present(program: str) -> bool:
     return Path(program).exists() if program.startswith("/") else shutil.which(program, path=folders) is not None
 
 
-def missing() -> tuple[str, ...]:
-    """The Debian packages that this account's lab needs and that are not installed."""
-    needed = CONTROL_PLANE | (DATA_PLANE if os.geteuid() == 0 else {})
-    return tuple(package for package, program in needed.items() if not _present(program))
+def needed() -> Mapping[str, str]:
+    """The Debian packages that this account's lab needs, each with a program that it brings."""
+    return CONTROL_PLANE | (DATA_PLANE if os.geteuid() == 0 else {})
 
 
-def install_debian(log: Path) -> None:
-    """Every program is there when this returns. Installs as root; raises UserError with the command otherwise."""
-    packages = missing()
+def missing(wanted: Mapping[str, str]) -> tuple[str, ...]:
+    """The packages of `wanted` that are not installed."""
+    return tuple(package for package, program in wanted.items() if not _present(program))
+
+
+def install_debian(log: Path, wanted: Mapping[str, str]) -> None:
+    """Every program of `wanted` is there when this returns. Installs as root; raises UserError with the command
+    otherwise."""
+    packages = missing(wanted)
     if not packages:
         return
     # RUNLEVEL=1: the packages' own daemons are not started, only the lab's will run.
@@ -57,13 +83,13 @@ def install_debian(log: Path) -> None:
     install = f"apt-get install -y --no-install-recommends {' '.join(packages)}"
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         command = " ".join((*(f"{name}={value}" for name, value in quiet.items()), install))
-        raise UserError(f"the lab needs Debian packages that are not installed; as root: {command}")
+        raise UserError(f"Debian packages are not installed; as root: {command}")
     for line in ("apt-get update", install):
         # An interrupted run may still hold dpkg's lock.
         logged([*line.split(), "-q", "-o", "DPkg::Lock::Timeout=300"], log, os.environ | quiet)
 
 
-def wanted() -> str:
+def fingerprint() -> str:
     """The fingerprint of the pinned requirements and of the interpreter that they are installed for."""
     return hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()
 
@@ -76,7 +102,7 @@ def stamp(lab: Layout) -> Path:
 def environment_is_current(lab: Layout) -> bool:
     """Is the OpenStack environment complete, and from these requirements?"""
     try:
-        return stamp(lab).read_text(encoding="ascii") == wanted()
+        return stamp(lab).read_text(encoding="ascii") == fingerprint()
     except OSError:
         return False
 
@@ -95,7 +121,7 @@ def install_environment(lab: Layout) -> None:
         logged([sys.executable, "-m", "venv", "--clear", str(lab.venv)], log, outside)
     # --no-deps: the pins are the whole closure, and some plug-ins ask for more than the lab uses.
     logged([*pip, "install", "-q", "--no-deps", "-r", str(REQUIREMENTS)], log, outside)
-    stamp(lab).write_text(wanted(), encoding="ascii")
+    stamp(lab).write_text(fingerprint(), encoding="ascii")
 
 
 def _works(command: list[str], env: Mapping[str, str]) -> bool:

@@ -36,7 +36,7 @@ def test_nothing_is_done_where_all_is_installed(
     monkeypatch: pytest.MonkeyPatch, commands: list[str], tmp_path: Path
 ) -> None:
     _as(monkeypatch, 0)
-    packages.install_debian(tmp_path / "apt.log")
+    packages.install_debian(tmp_path / "apt.log", packages.needed())
     assert commands == []
 
 
@@ -44,7 +44,7 @@ def test_root_installs_exactly_what_is_missing(
     monkeypatch: pytest.MonkeyPatch, commands: list[str], tmp_path: Path
 ) -> None:
     _as(monkeypatch, 0, "mariadbd", "haproxy")
-    packages.install_debian(tmp_path / "apt.log")
+    packages.install_debian(tmp_path / "apt.log", packages.needed())
     assert commands[0].startswith("apt-get update")
     assert "--no-install-recommends mariadb-server haproxy " in commands[1]
 
@@ -54,7 +54,7 @@ def test_others_are_told_the_command_that_starts_no_daemon(
 ) -> None:
     _as(monkeypatch, 1000, "mariadbd", "rabbitmq-server")
     with pytest.raises(UserError, match=r"RUNLEVEL=1 .*apt-get install .*mariadb-server rabbitmq-server$"):
-        packages.install_debian(tmp_path / "apt.log")
+        packages.install_debian(tmp_path / "apt.log", packages.needed())
     assert commands == []
 
 
@@ -62,8 +62,8 @@ def test_who_is_not_root_needs_no_data_plane(
     monkeypatch: pytest.MonkeyPatch, commands: list[str], tmp_path: Path
 ) -> None:
     _as(monkeypatch, 1000, "haproxy", "wrk", "busybox", "gcc")
-    packages.install_debian(tmp_path / "apt.log")
-    assert packages.missing() == ()
+    packages.install_debian(tmp_path / "apt.log", packages.needed())
+    assert packages.missing(packages.needed()) == ()
 
 
 def test_a_new_environment_is_made_then_filled(lab: Layout, commands: list[str]) -> None:
