@@ -37,12 +37,12 @@ def state_fingerprint(lab: Layout) -> str:
     """What the databases depend on: blueprint, requirements, makers of schemas and content, folder, passwords."""
     makers = [(HERE / name).read_bytes() for name in ("schemas.py", "seed.py")]
     known = (lab.root / "secrets.json").read_bytes()
-    return _hash(repr((lab, FLAVORS)).encode(), packages.wanted().encode(), known, *makers)
+    return _hash(repr((lab, FLAVORS)).encode(), packages.fingerprint().encode(), known, *makers)
 
 
 def service_fingerprint() -> str:
     """What the running processes depend on besides their state: the inner code, the templates, the requirements."""
-    return _hash(packages.wanted().encode(), *_files(HERE / "inside"), *_files(HERE / "templates"))
+    return _hash(packages.fingerprint().encode(), *_files(HERE / "inside"), *_files(HERE / "templates"))
 
 
 def built(lab: Layout) -> bool:

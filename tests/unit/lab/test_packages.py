@@ -83,7 +83,7 @@ def test_pip_runs_again_only_when_the_pins_change(
     packages.install_environment(lab)
     assert commands == []
     monkeypatch.setattr(packages, "_works", lambda command, env: True)
-    monkeypatch.setattr(packages, "wanted", lambda: "other pins")
+    monkeypatch.setattr(packages, "fingerprint", lambda: "other pins")
     packages.install_environment(lab)
     assert len(commands) == 1
     assert " install " in commands[0]
