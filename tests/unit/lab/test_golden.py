@@ -64,7 +64,7 @@ def test_what_the_databases_depend_on_invalidates_them(
         bigger = replace(PUBLIC.hypervisors[0], memory_mb=1)
         lab = replace(lab, clouds=(PRIVATE, replace(PUBLIC, hypervisors=(bigger, *PUBLIC.hypervisors[1:]))))
     elif change == "requirements":
-        monkeypatch.setattr(packages, "wanted", lambda: "other")
+        monkeypatch.setattr(packages, "fingerprint", lambda: "other")
     else:
         (lab.root / "secrets.json").unlink()
         configs.passwords(lab)
