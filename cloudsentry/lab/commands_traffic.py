@@ -137,11 +137,14 @@ class LabFaultAdd(Lister):
     """Order a fault at an API or a hypervisor of the lab
 
     An API is CLOUD/keystone, placement, glance, nova-api, neutron or octavia-api; a hypervisor is CLOUD/its name.
-    Faults of an API: status, delay, drop (no answer), reset, truncate (half an answer), garbage (no JSON). Faults of
-    a hypervisor: fail, reschedule, abort or hang (of an operation), full, slow (half its CPU), die (nova-compute).
+    Faults of an API: status, delay, drop (no answer), reset, truncate (half an answer), garbage (no JSON), kill
+    (the caller, before its request is carried out, or --after), leave (the caller is killed, its request carried out
+    --delay later). Faults of a hypervisor: fail, reschedule, abort or hang (of an operation), full, slow (half its
+    CPU), die (nova-compute).
 
     Examples:
         cloudsentry lab fault add private/nova-api status --status 503 --method POST --path '/servers$' --times 2
+        cloudsentry lab fault add private/octavia-api kill --caller 4711 --skip 3 --times 1
         cloudsentry lab fault add public/neutron drop --after --method POST --path '/ports$' --times 1
         cloudsentry lab fault add private/private-xeon1 hang --delay 30 --times 1
         cloudsentry lab fault add private/private-xeon2 full
@@ -163,6 +166,10 @@ class LabFaultAdd(Lister):
         api.add_argument("--retry-after", type=int, metavar="SECONDS", help="header of the answer")
         api.add_argument(
             "--after", action="store_true", help="the request takes effect first: only its answer is harmed"
+        )
+        api.add_argument("--caller", type=int, metavar="PID", help="the one process meant (default: any)")
+        api.add_argument(
+            "--skip", type=int, default=0, metavar="COUNT", help="requests that pass before the first strike"
         )
         host = parser.add_argument_group("at a hypervisor")
         host.add_argument("--operation", default="spawn", help="spawn, snapshot, live_migration, … (default: spawn)")
@@ -188,6 +195,8 @@ class LabFaultAdd(Lister):
             after=parsed_args.after,
             times=parsed_args.times,
             probability=parsed_args.probability,
+            caller=parsed_args.caller,
+            skip=parsed_args.skip,
         )
         return _faults([faults.add(lab, fault)])
 
@@ -247,5 +256,7 @@ def _details(fault: Fault) -> str:
         f"delay {fault.delay:g} s" if fault.delay else "",
         "after the effect" if fault.after else "",
         f"probability {fault.probability:g}" if fault.probability != 1 else "",
+        f"process {fault.caller}" if fault.caller is not None else "",
+        f"{fault.passed} of {fault.skip} passed" if fault.skip else "",
     ]
     return ", ".join(word for word in words if word)

@@ -17,7 +17,7 @@ from cloudsentry.lab.inside import wires
 from cloudsentry.lab.layout import Layout, Role
 
 APIS = ("keystone", "placement", "glance", "nova-api", "neutron", "octavia-api")
-API_KINDS = ("status", "delay", "drop", "reset", "truncate", "garbage")
+API_KINDS = ("status", "delay", "drop", "reset", "truncate", "garbage", "kill", "leave")
 HYPERVISOR_KINDS = ("fail", "reschedule", "abort", "hang", "full", "slow", "die")
 OPERATIONS = ("spawn", "snapshot", "live_migration", "finish_migration", "power_on", "power_off", "destroy", "reboot")
 STANDING = ("full", "slow", "die")  # a state of the hypervisor, not something that strikes an operation
@@ -26,6 +26,9 @@ STANDING = ("full", "slow", "die")  # a state of the hypervisor, not something t
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """A fault at an API or a hypervisor of a cloud. `hits` is how often it has struck, of at most `times`.
+
+    At an API `caller` is the id of the one process whose requests are meant; of those that meet the fault `skip` pass
+    before it strikes, and `passed` have passed.
 
     `target` is a regular expression: over the request's path, or over the server's name. `operation` is an API's
     method or what a hypervisor does; "*" is any. Delays are in seconds.
@@ -43,6 +46,9 @@ class Fault:
     after: bool = False
     times: int | None = None
     probability: float = 1.0
+    caller: int | None = None
+    skip: int = 0
+    passed: int = 0
     hits: int = 0
 
 
@@ -110,6 +116,12 @@ def check(fault: Fault) -> None:
         raise UserError(f"{fault.kind} needs --delay SECONDS")
     if (fault.times is not None and fault.times < 1) or not 0 < fault.probability <= 1:
         raise UserError("a count is 1 or more, a probability above 0 and at most 1")
+    if fault.kind in ("kill", "leave") and not (fault.caller or 0) > 1:
+        raise UserError(f"{fault.kind} needs --caller PID: it ends no process that is not named")
+    if not api and (fault.caller is not None or fault.skip):
+        raise UserError("only a fault of an API has a caller, and requests that pass")
+    if fault.skip < 0:
+        raise UserError(f"skip {fault.skip}: expected 0 or more")
     if fault.kind == "status" and not 400 <= (fault.status or 0) <= 599:
         raise UserError(f"status {fault.status}: expected 400 to 599")
     try:
@@ -129,8 +141,14 @@ def record(fault: Fault) -> dict[str, object]:
     if fault.times is not None:
         shared["times"] = fault.times
     if fault.where in APIS:
-        more = {"role": fault.where, "method": fault.operation, "path": fault.target, "after": fault.after}
-        return shared | more | {"status": fault.status, "retry_after": fault.retry_after}
+        more: dict[str, object] = {
+            "role": fault.where,
+            "method": fault.operation,
+            "path": fault.target,
+            "after": fault.after,
+        }
+        more |= {"status": fault.status, "retry_after": fault.retry_after, "skip": fault.skip}
+        return shared | more | ({"caller": fault.caller} if fault.caller is not None else {})
     return shared | ({} if fault.kind in STANDING else {"op": fault.operation, "server": fault.target})
 
 
@@ -148,6 +166,9 @@ def _fault(cloud: str, where: str, entry: dict[str, object]) -> Fault:
         after=bool(entry.get("after")),
         times=entry.get("times"),  # type: ignore[arg-type]
         probability=float(str(entry.get("probability", 1))),
+        caller=entry.get("caller"),  # type: ignore[arg-type]
+        skip=int(str(entry.get("skip", 0))),
+        passed=int(str(entry.get("passed", 0))),
         hits=int(str(entry["hits"])),
     )
 

@@ -3,8 +3,11 @@
 A file of faults is {"faults": [fault, ...]}; each fault has "id", "hits", and optionally "times" (it strikes so often
 and no more) and "probability". A count is exact under many threads and processes. An API's fault has further
     role, method ("*" = any), path (regular expression over the whole path), delay (seconds), after (the
-    application is called first),
+    application is called first), caller (the id of the one process whose requests are meant), skip (so many requests
+    pass before the first that is struck; "passed" counts them),
     what: status (with "status", "retry_after") | drop | reset | truncate | garbage | delay
+        | kill (the caller, by SIGKILL; its request is not carried out) | leave (the caller is killed, and its request
+        carried out `delay` seconds later all the same)
 and a hypervisor's is described in hypervisor.py. Only the standard library: cloudsentry writes the files that
 OpenStack's processes read.
 """
@@ -15,6 +18,7 @@ import json
 import os
 import random
 import re
+import signal
 import socket
 import struct
 import threading
@@ -25,8 +29,6 @@ if __package__:
     from . import wires
 else:  # in the lab, where this folder is on PYTHONPATH
     import wires  # type: ignore[import-not-found,no-redef]
-
-AFTER = ("drop", "reset", "truncate", "garbage", "status", "delay")
 
 
 class Store:
@@ -73,12 +75,9 @@ class Store:
             return None
         with wires.locked(f"{self.path}.lock"):
             faults = self._read()
-            for fault in faults:
-                if _live(fault) and meets(fault) and random.random() < fault.get("probability", 1.0):
-                    fault["hits"] += 1
-                    self._write(faults)
-                    return dict(fault)
-        return None
+            struck = next((fault for fault in faults if _live(fault) and meets(fault) and _turn(fault)), None)
+            self._write(faults)
+        return dict(struck) if struck else None
 
     def _read(self) -> list[dict]:
         return wires.read(self.path).get("faults", [])
@@ -90,6 +89,17 @@ class Store:
 def _live(fault: dict) -> bool:
     times = fault.get("times")
     return times is None or fault["hits"] < times
+
+
+def _turn(fault: dict) -> bool:
+    """Whether it is the fault's turn, now that it is met: those to be passed are counted, and so are hits."""
+    if fault.get("passed", 0) < fault.get("skip", 0):
+        fault["passed"] = fault.get("passed", 0) + 1
+        return False
+    if random.random() >= fault.get("probability", 1.0):
+        return False
+    fault["hits"] += 1
+    return True
 
 
 class Broken(OSError):
@@ -109,20 +119,27 @@ class Middleware:
         fault = self.store.strike(lambda known: self.meets(known, environ))
         if fault is None:
             return self.app(environ, start_response)
+        if fault["what"] == "leave":
+            os.kill(fault["caller"], signal.SIGKILL)
         if not fault.get("after"):
             time.sleep(fault.get("delay") or 0)
             if fault["what"] == "delay":
                 return self.app(environ, start_response)
-            return answer(fault, environ, start_response, "200 OK", [], _EMPTY)
+            if fault["what"] != "leave":
+                return answer(fault, environ, start_response, "200 OK", [], _EMPTY)
         status, headers, body = call(self.app, environ)
-        time.sleep(fault.get("delay") or 0)
+        if fault.get("after"):
+            time.sleep(fault.get("delay") or 0)
         return answer(fault, environ, start_response, status, headers, body)
 
     def meets(self, fault: dict, environ: dict) -> bool:
         if fault["role"] != self.role or fault.get("method", "*") not in ("*", environ["REQUEST_METHOD"]):
             return False
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-        return re.search(fault.get("path", ""), path) is not None
+        if re.search(fault.get("path", ""), path) is None:
+            return False
+        caller = fault.get("caller")
+        return caller is None or calls(caller, int(environ.get("REMOTE_PORT") or 0))
 
 
 _EMPTY = b'{"error": {"code": 200, "message": "lab fault: an answer cut short"}}'
@@ -131,6 +148,24 @@ _EMPTY = b'{"error": {"code": 200, "message": "lab fault: an answer cut short"}}
 def _role() -> str:
     """The role that this process of the lab has, by the file that it says it is ready with."""
     return os.path.basename(os.environ.get("LAB_READY", "")).removesuffix(".ready")
+
+
+def calls(process: int, port: int) -> bool:
+    """Whether a process holds the connection that comes from a port of this machine's loopback."""
+    with open("/proc/net/tcp", encoding="ascii") as table:
+        inodes = {f"socket:[{line.split()[9]}]" for line in table if line.split()[1].endswith(f":{port:04X}")}
+    folder = f"/proc/{process}/fd"
+    try:
+        return any(_link(f"{folder}/{name}") in inodes for name in os.listdir(folder))
+    except OSError:
+        return False  # it has ended
+
+
+def _link(path: str) -> str:
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""  # closed meanwhile
 
 
 def call(app, environ: dict) -> tuple[str, list[tuple[str, str]], bytes]:  # type: ignore[no-untyped-def]
@@ -154,7 +189,9 @@ def call(app, environ: dict) -> tuple[str, list[tuple[str, str]], bytes]:  # typ
 def answer(fault: dict, environ: dict, start_response, status: str, headers: list, body: bytes) -> Iterable[bytes]:  # type: ignore[no-untyped-def]
     """What the client gets instead of the application's answer."""
     what = fault["what"]
-    if what in ("drop", "reset"):
+    if what in ("kill", "leave"):
+        os.kill(fault["caller"], signal.SIGKILL)
+    if what in ("drop", "reset", "kill", "leave"):
         if what == "reset":
             _abort(environ.get("lab.socket"))
         raise Broken

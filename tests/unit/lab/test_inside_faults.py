@@ -2,6 +2,8 @@
 
 import errno
 import json
+import signal
+import subprocess
 import threading
 
 import pytest
@@ -143,3 +145,36 @@ def test_removed_faults_come_back_with_their_hits(edge):
     (gone,) = edge.store.remove(lambda fault: fault["id"] == "f")
     assert gone["hits"] == 1
     assert edge.request()["status"] == "202 Accepted"
+
+
+def test_those_to_be_passed_are_passed_and_counted(edge):
+    edge.order("status", status=503, skip=2, times=1)
+    assert [edge.request()["status"][:3] for _ in range(4)] == ["202", "202", "503", "202"]
+    assert edge.store.all()[0]["passed"] == 2
+
+
+@pytest.fixture
+def caller():
+    """A process that waits to be killed."""
+    with subprocess.Popen(["sleep", "60"]) as process:
+        yield process
+        process.kill()
+
+
+@pytest.mark.parametrize(("what", "after", "calls"), [("kill", False, 0), ("kill", True, 1), ("leave", False, 1)])
+def test_the_caller_is_killed_before_or_after_its_request_or_leaves_it_behind(
+    edge, caller, what, after, calls, monkeypatch
+):
+    monkeypatch.setattr(faults, "calls", lambda process, port: process == caller.pid)
+    edge.order(what, after=after, caller=caller.pid)
+    with pytest.raises(OSError):
+        edge.request()
+    assert caller.wait(timeout=10) == -signal.SIGKILL
+    assert edge.application.calls == calls
+
+
+def test_another_processes_requests_are_not_meant(edge, caller, monkeypatch):
+    monkeypatch.setattr(faults, "calls", lambda process, port: False)
+    edge.order("kill", caller=caller.pid)
+    assert edge.request()["status"] == "202 Accepted"
+    assert caller.poll() is None
