@@ -1,22 +1,19 @@
 """The hall's floor for weights: what each member's weight is and why, and weights set by hand.
 
-New weights are a new revision of the event, planned and applied through the same corridor as any other. Writers
-that come at once take turns: who finds the event held, or moved on since it was read, reads it again and tries again.
+New weights are a new revision of the event. Writers that come at once take turns, and each one's weights hold.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import tenacity
-
-from cloudsentry.errors import Owned, PlanStale, UserError
+from cloudsentry import turns
+from cloudsentry.errors import UserError
 from cloudsentry.executor import Clock
-from cloudsentry.records.reports import BalancerLine, Listener, Note, Report, ServerLine, Status
+from cloudsentry.records.reports import BalancerLine, Listener, Report, ServerLine, Status
 from cloudsentry.spec.event import BalancerSpec, Event, Pin
 
 if TYPE_CHECKING:
@@ -24,8 +21,6 @@ if TYPE_CHECKING:
 
 WEIGHT_MOST = 256
 """Octavia's and HAProxy's range; `cloudsentry.spec.event.Weight` has the same."""
-WAIT = 30.0
-"""Seconds that a writer waits for its turn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +39,6 @@ class WeightLine:
     why: str
 
 
-def silent(note: Note) -> None:
-    """A listener that hears nothing."""
-
-
 def weights(sentry: Sentry, name: str) -> tuple[WeightLine, ...]:
     """Every member of an event's balancers, by balancer and address. Raises `UserError`, or `DriverError`."""
     event, _ = sentry.event(name)
@@ -62,49 +53,34 @@ def set_weights(
     balancer: str,
     wanted: Mapping[str, int],
     *,
-    wait: float = WAIT,
+    wait: float = turns.WAIT,
     clock: Clock | None = None,
-    listen: Listener = silent,
+    listen: Listener = turns.silent,
 ) -> Report:
     """The units named in ``wanted`` have these weights, and no other writer's change is lost.
 
     Raises `UserError` for a name that is not there (with the nearest) and for a weight that cannot be, `Owned` or
     `PlanStale` where no turn came within ``wait`` seconds, and as `Sentry.apply`.
     """
-    time = clock or Clock()
-    retrying = tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type((Owned, PlanStale)),
-        wait=tenacity.wait_random(0.05, 0.5),
-        stop=tenacity.stop_after_delay(wait),
-        sleep=time.sleep,
-        reraise=True,
+    return turns.taken(
+        sentry, name, lambda event: reweighed(event, balancer, wanted), wait=wait, clock=clock, listen=listen
     )
-    return retrying(_once, sentry, name, balancer, wanted, listen)
 
 
 def proposed(sentry: Sentry, name: str, balancer: str, wanted: Mapping[str, int]) -> tuple[Event, int]:
     """The event that `set_weights` would apply now, and the revision that it is made from. Raises `UserError`."""
-    row, _ = sentry.show(name)
-    event, number = sentry.event(row.name)
-    if row.state != "kept":
-        raise UserError(f"event {name} is not there to be weighed: it was destroyed")
-    return reweighed(event, balancer, wanted), number
-
-
-def _once(sentry: Sentry, name: str, balancer: str, wanted: Mapping[str, int], listen: Listener) -> Report:
-    event, number = proposed(sentry, name, balancer, wanted)
-    return sentry.apply(event, since=number, listen=listen)
+    return turns.proposed(sentry, name, lambda event: reweighed(event, balancer, wanted))
 
 
 def reweighed(event: Event, balancer: str, wanted: Mapping[str, int]) -> Event:
     """The event with other weights; a pool's hold behind every balancer that it serves. Raises `UserError`."""
     if balancer not in event.balancers:
-        raise UserError(_unknown("balancer", balancer, tuple(event.balancers)))
+        raise turns.unknown("balancer", balancer, event.balancers)
     spec = event.balancers[balancer]
     known = tuple(unit for unit, _ in _pins(event, spec))
     for unit, weight in wanted.items():
         if unit not in known:
-            raise UserError(_unknown(f"unit behind balancer {balancer}", unit, known))
+            raise turns.unknown(f"unit behind balancer {balancer}", unit, known)
         if not 0 <= weight <= WEIGHT_MOST:
             raise UserError(f"{unit}: a weight is within 0 and {WEIGHT_MOST}, not {weight}")
     pools = dict(event.pools)
@@ -165,9 +141,3 @@ def _explained(line: WeightLine, server: ServerLine | None, pins: Mapping[str, P
     else:
         why = f"pin {unit} says {wanted}: changed by hand, or not yet applied"
     return dataclasses.replace(line, wanted=wanted, why=why)
-
-
-def _unknown(what: str, name: str, known: tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}"
-    return f"no {what} is called {name!r}; {hint}"
