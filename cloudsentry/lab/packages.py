@@ -7,11 +7,13 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+import sysconfig
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 
 from cloudsentry.errors import SentryError, UserError
-from cloudsentry.lab import processes
+from cloudsentry.lab import backports, processes
 from cloudsentry.lab.layout import Layout
 
 REQUIREMENTS = Path(__file__).parent / "inside" / "requirements.txt"
@@ -47,6 +49,23 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "tcpdump": "tcpdump",
     },
     "load": {"httperf": "httperf"},
+    # Two hypervisor sites with real guests: libvirt, and QEMU new enough to migrate emulated guests that write.
+    "migration": {
+        "qemu-system-x86": "qemu-system-x86_64",
+        "qemu-utils": "qemu-img",
+        "libvirt-daemon": "libvirtd",
+        "libvirt-daemon-system": "/etc/libvirt/qemu.conf",
+        "libvirt-clients": "virsh",
+        "libvirt-dev": "/usr/include/libvirt/libvirt.h",
+        "pkg-config": "pkg-config",
+        "python3-dev": str(Path(sysconfig.get_path("include")) / "Python.h"),
+        "gcc": "gcc",
+        "libc6-dev": "/usr/include/stdio.h",
+        "busybox-static": "busybox",
+        "cpio": "cpio",
+        "iproute2": "ip",
+        "iputils-ping": "ping",
+    },
     "signals": {"snmpd": "snmpd"},
     "ssh": {"openssh-server": "sshd"},
     "steering": {
@@ -69,7 +88,7 @@ def needed() -> Mapping[str, str]:
 
 def missing(wanted: Mapping[str, str]) -> tuple[str, ...]:
     """The packages of `wanted` that are not installed."""
-    return tuple(package for package, program in wanted.items() if not _present(program))
+    return tuple(package for package, program in wanted.items() if not _present(program) or backports.outdated(package))
 
 
 def install_debian(log: Path, wanted: Mapping[str, str]) -> None:
@@ -84,9 +103,20 @@ def install_debian(log: Path, wanted: Mapping[str, str]) -> None:
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         command = " ".join((*(f"{name}={value}" for name, value in quiet.items()), install))
         raise UserError(f"Debian packages are not installed; as root: {command}")
-    for line in ("apt-get update", install):
+    for line in chain(("apt-get update",), _from_backports(packages), (install,)):
         # An interrupted run may still hold dpkg's lock.
         logged([*line.split(), "-q", "-o", "DPkg::Lock::Timeout=300"], log, os.environ | quiet)
+
+
+def _from_backports(packages: tuple[str, ...]) -> Iterator[str]:
+    """The commands, each told once the one before has run, that bring what the configured suites have too old."""
+    if not backports.wanting(packages):
+        return
+    suite, text = backports.source()
+    backports.SOURCES.write_text(text, encoding="ascii")
+    yield "apt-get update"
+    wanted = [name for name in packages if name in backports.LEAST]
+    yield f"apt-get install -y --no-install-recommends -t {suite} {' '.join(wanted)}"
 
 
 def fingerprint() -> str:
