@@ -129,6 +129,7 @@ def test_a_python_without_cloudsentry_is_named(task: Tasks, border: Any, monkeyp
     for module, given in {
         "event": {"name": "summer"},
         "event_info": {},
+        "pool": {"event": "summer", "sizes": {"web": 1}},
         "weights": {"event": "summer", "balancer": "front", "weights": {"web@xeon1": 1}},
     }.items():
         answer = task(module, **given)
@@ -194,6 +195,29 @@ def test_weights_that_cannot_be_are_refused(task: Tasks, file: str, weights: dic
     answer = task("weights", event="summer", balancer="front", weights=weights)
     assert answer.failed
     assert told in answer["msg"]
+
+
+def test_sizes_are_planned_set_once_and_told(task: Tasks, file: str) -> None:
+    task("event", file=file)
+    wish = {"event": "summer", "sizes": {"web@xeon1": "3", "web@opteron1": 0}}
+    planned = task("pool", check=True, **wish)
+    assert (planned["changed"], made()) == (True, 4)
+    assert "+ web@xeon1" in signed(planned["diff"])
+    done = task("pool", diff=True, **wish)
+    assert (done["changed"], made()) == (True, 3)
+    assert {line["unit"]: (line["wanted"], line["active"]) for line in done["pools"]} == {
+        "web@opteron1": (0, 0),
+        "web@xeon1": (3, 3),
+    }
+    assert task("pool", **wish)["changed"] is False
+
+
+def test_sizes_that_cannot_be_are_refused(task: Tasks, file: str) -> None:
+    task("event", file=file)
+    for sizes, told in (({"web": "many"}, "a size is within 0 and 1000"), ({"wob": 1}, "did you mean web")):
+        answer = task("pool", event="summer", sizes=sizes)
+        assert answer.failed
+        assert told in answer["msg"]
 
 
 def test_two_servers_of_one_name_are_two_hosts(border: Any, monkeypatch: pytest.MonkeyPatch) -> None:

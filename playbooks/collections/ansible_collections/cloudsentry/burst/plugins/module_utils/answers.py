@@ -54,6 +54,16 @@ def changed(report):
     return report.writes > 0 or any(step.outcome == "done" for step in report.steps)
 
 
+def counted(module, option, bound):
+    """An option's values as numbers, which an inventory or ``-e`` may have given as text; fails with ``bound``."""
+    found = {}
+    for name, count in module.params[option].items():
+        if isinstance(count, bool) or not str(count).isdecimal():
+            module.fail_json(msg=f"{name}: {bound}, not {count!r}")
+        found[name] = int(count)
+    return found
+
+
 def stood(status):
     """An event as it is now."""
     balancers = [_balancer(line) for line in status.balancers]

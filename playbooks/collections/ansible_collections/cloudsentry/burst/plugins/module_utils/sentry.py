@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from contextlib import closing
 
 from ansible.module_utils.basic import missing_required_lib
 from ansible_collections.cloudsentry.burst.plugins.module_utils import answers
 
 try:
-    from cloudsentry import conf, weigh
+    from cloudsentry import conf, resize, weigh
     from cloudsentry.errors import SentryError, SpecError
     from cloudsentry.render import text
     from cloudsentry.sentry import Sentry
@@ -100,6 +101,50 @@ def shaded(value):
     if isinstance(value, dict):
         return {key: "(not shown)" if key == "user_data" else shaded(part) for key, part in value.items()}
     return [shaded(part) for part in value] if isinstance(value, list) else value
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """A change of an event by hand: the event that it would make, its run, and what to tell of the world then.
+
+    Each takes the hall; ``now`` returns a dictionary of returns.
+    """
+
+    proposed: Callable
+    made: Callable
+    now: Callable
+
+
+def changed(module, hall, name, change):
+    """What a task returns that changes an event: in check mode the plan, else the run; diff mode shows either.
+
+    ``msg`` is among it where the run did not come to its end.
+    """
+    plan = hall.plan(change.proposed(hall)) if module.check_mode or module._diff else None
+    told = {"name": name} if plan is None else {"name": name, "plan": answers.planned(plan)}
+    if module.check_mode:
+        return {"changed": bool(plan.steps), "event": told, **change.now(hall), "diff": answers.difference(plan)}
+    report = change.made(hall)
+    told["report"] = answers.reported(report)
+    returns = {"changed": answers.changed(report), "event": told, **change.now(hall)}
+    if plan is not None:
+        returns["diff"] = answers.difference(plan, report)
+    return {**returns, **trouble(report, "this task")}
+
+
+def resized(hall, name, wanted):
+    """The event with other sizes, as `resize.set_sizes` would apply it. Raises UserError."""
+    return resize.proposed(hall, name, wanted)[0]
+
+
+def set_sizes(hall, name, wanted, wait):
+    """The run that gives pools and units their sizes."""
+    return resize.set_sizes(hall, name, wanted, wait=wait)
+
+
+def pools(hall, name):
+    """How many servers there are, place by place."""
+    return [dataclasses.asdict(line) for line in resize.pools(hall, name)]
 
 
 def reweighed(hall, name, balancer, wanted):

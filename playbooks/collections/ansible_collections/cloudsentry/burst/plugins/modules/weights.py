@@ -101,39 +101,6 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cloudsentry.burst.plugins.module_utils import answers, sentry
 
 
-def planned(hall, name, balancer, wanted):
-    """What check mode returns."""
-    plan = hall.plan(sentry.reweighed(hall, name, balancer, wanted))
-    return {
-        "changed": bool(plan.steps),
-        "event": {"name": name, "plan": answers.planned(plan)},
-        "weights": sentry.weights(hall, name),
-        "diff": answers.difference(plan),
-    }
-
-
-def done(hall, name, balancer, wanted, *, wait, diff):
-    """What a run returns; C(msg) is among it where the run did not come to its end."""
-    plan = hall.plan(sentry.reweighed(hall, name, balancer, wanted)) if diff else None
-    report = sentry.set_weights(hall, name, balancer, wanted, wait)
-    told = {"name": name, "report": answers.reported(report)}
-    returns = {"changed": answers.changed(report), "event": told, "weights": sentry.weights(hall, name)}
-    if plan is not None:
-        told["plan"] = answers.planned(plan)
-        returns["diff"] = answers.difference(plan, report)
-    return {**returns, **sentry.trouble(report, "this task")}
-
-
-def counted(module):
-    """The weights as numbers, which an inventory or ``-e`` may have given as text."""
-    found = {}
-    for unit, weight in module.params["weights"].items():
-        if isinstance(weight, bool) or not str(weight).isdecimal():
-            module.fail_json(msg=f"{unit}: a weight is within 0 and 256, not {weight!r}")
-        found[unit] = int(weight)
-    return found
-
-
 def main():
     """Run the module."""
     spec = {
@@ -144,14 +111,14 @@ def main():
         **sentry.OPTIONS,
     }
     module = AnsibleModule(spec, supports_check_mode=True)
-    name, balancer, wanted = module.params["event"], module.params["balancer"], counted(module)
-
-    def verb(hall):
-        if module.check_mode:
-            return planned(hall, name, balancer, wanted)
-        return done(hall, name, balancer, wanted, wait=module.params["wait"], diff=module._diff)
-
-    sentry.answered(module, verb)
+    name, balancer = module.params["event"], module.params["balancer"]
+    wanted = answers.counted(module, "weights", "a weight is within 0 and 256")
+    change = sentry.Change(
+        proposed=lambda hall: sentry.reweighed(hall, name, balancer, wanted),
+        made=lambda hall: sentry.set_weights(hall, name, balancer, wanted, module.params["wait"]),
+        now=lambda hall: {"weights": sentry.weights(hall, name)},
+    )
+    sentry.answered(module, lambda hall: sentry.changed(module, hall, name, change))
 
 
 if __name__ == "__main__":
