@@ -9,6 +9,7 @@
     ├── PlanStale        a saved plan no longer fits the clouds (exit 3)
     ├── RunStopped       a run ended before its end; what is left is in the journal
     ├── Owned            somebody else holds the event just now
+    │   └── Lost         this process held it, and its lease is over
     └── DriverError      a cloud or a daemon answered
         ├── Busy         not now: try again, not before ``after`` seconds
         ├── Unreachable  no answer, and the call cannot have had an effect
@@ -84,6 +85,10 @@ class RunStopped(SentryError):
 
 class Owned(SentryError):
     """Another process works on the event; nothing was changed."""
+
+
+class Lost(Owned):
+    """This process's lease on the event ended while it worked: from here on it writes nothing."""
 
 
 class DriverError(SentryError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
+from cloudsentry.clouds.guard import Check, guarded
 from cloudsentry.drivers.balancer.base import BalancerScope
 from cloudsentry.drivers.pool.base import PoolScope
 from cloudsentry.errors import SentryError
@@ -63,10 +64,11 @@ class Looker:
 
         return reading(look, self._pace, self._clock)
 
-    def act(self, place: Place, order: Order) -> None:
-        """Hand an order to the driver of a place."""
+    def act(self, place: Place, order: Order, check: Check | None = None) -> None:
+        """Hand an order to the driver of a place; ``check`` is asked before every call that changes something."""
         driver = self._loader.at(place)
-        self.breaker.call((place[1], place[0]), lambda: driver.act(order))
+        with guarded(check):
+            self.breaker.call((place[1], place[0]), lambda: driver.act(order))
 
     def _patient(self, place: Place, event: Event, full: bool, limits: bool) -> View:
         return reading(lambda: self._look(place, event, full=full, groups=True, limits=limits), self._pace, self._clock)

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from cloudsentry import loading
+from cloudsentry.clouds.guard import guarded
 from cloudsentry.drivers.mover.base import MoverDriver
 from cloudsentry.errors import Owned, PlanError, UserError
 from cloudsentry.executor import Clock, Pace
@@ -35,6 +36,7 @@ from cloudsentry.spec.event import Event
 from cloudsentry.spec.scaling import count_of
 
 if TYPE_CHECKING:
+    from cloudsentry.journal.ownership import Hold
     from cloudsentry.sentry import Sentry
 
 
@@ -136,11 +138,11 @@ class Migration:
             raise PlanError(tuple(dict.fromkeys(refusals)))
         ended: list[Move] = []
         for one in candidates:
-            with self._alone(one.move.event, one.move.mover):
+            with self._alone(one.move.event, one.move.mover) as hold:
                 self._unmoved(one.move.event)
                 fresh = self._fresh(one.move)
-                move = self._moves.add(fresh)
-                ended.append(self._forward(move, listen))
+                move = self._moves.under(hold).add(fresh)
+                ended.append(self._forward(move, listen, hold))
             if ended[-1].state != "done":
                 break
         return tuple(ended)
@@ -150,30 +152,31 @@ class Migration:
         move = self.move(number)
         if move.state == "done":
             raise UserError(f"move {number} is done")
-        with self._alone(move.event, move.mover):
+        with self._alone(move.event, move.mover) as hold:
             move = self.move(number)
             self._settle(move)
+            moves = self._moves.under(hold)
             if move.state == "undoing" or (move.state == "failed" and move.phase != NO_RETURN):
-                self._back(move, listen)
+                self._back(move, listen, hold)
                 move = self.move(number)
             if move.state == "undone":
                 self._unmoved(move.event)
                 memo = {key: value for key, value in move.memo.items() if key in _LASTING}
-                self._moves.keep(number, phase=PHASES[0], memo=memo, attempts=0)
+                moves.keep(number, phase=PHASES[0], memo=memo, attempts=0)
             if move.state != "failed" or move.phase == NO_RETURN:
-                self._moves.turn(number, "open", "")
-                return self._forward(self.move(number), listen)
+                moves.turn(number, "open", "")
+                return self._forward(self.move(number), listen, hold)
             return move
 
     def rollback(self, number: int, listen: Listener = silent) -> Move:
         """Undo a move. Raises `UserError` for one that is past its point of no return."""
         move = self.move(number)
         self._returnable(move)
-        with self._alone(move.event, move.mover):
+        with self._alone(move.event, move.mover) as hold:
             move = self.move(number)
             self._returnable(move)
             self._settle(move)
-            return self._back(move, listen)
+            return self._back(move, listen, hold)
 
     def abort(self, number: int, listen: Listener = silent) -> Move:
         """Undo a move that another process works on, at its next step; one that nobody works on is rolled back here."""
@@ -195,15 +198,17 @@ class Migration:
                 f"{move.id}`, then move back with `migrate run`"
             )
 
-    def _forward(self, move: Move, listen: Listener) -> Move:
-        self._runner(move, listen).go()
+    def _forward(self, move: Move, listen: Listener, hold: Hold) -> Move:
+        with guarded(hold.check):
+            self._runner(move, listen, hold).go()
         return self.move(move.id)
 
-    def _back(self, move: Move, listen: Listener) -> Move:
-        self._runner(move, listen).back(move.error or None)
+    def _back(self, move: Move, listen: Listener, hold: Hold) -> Move:
+        with guarded(hold.check):
+            self._runner(move, listen, hold).back(move.error or None)
         return self.move(move.id)
 
-    def _runner(self, move: Move, listen: Listener) -> MoveRun:
+    def _runner(self, move: Move, listen: Listener, hold: Hold) -> MoveRun:
         event, _ = self._sentry.event(move.event)
         order = self._order(event, move)
         if order.server:
@@ -219,7 +224,7 @@ class Migration:
             order,
             move,
             grant=grant,
-            ledger=self._moves,
+            ledger=self._moves.under(hold),
             pace=self._pace,
             clock=self._clock,
             listen=listen,
@@ -237,16 +242,13 @@ class Migration:
             self._clock.sleep(self._pace.settle - age)
 
     @contextlib.contextmanager
-    def _alone(self, event: str, mover: str) -> Iterator[None]:
+    def _alone(self, event: str, mover: str) -> Iterator[Hold]:
         """Nobody else moves anything of the event; a single server's move holds the event itself as well."""
-        from cloudsentry.journal.ownership import owned
-
-        where = self._sentry.settings.ownership
         with contextlib.ExitStack() as held:
-            held.enter_context(owned(f"{event}.move", where.backend_url, lease=where.lease))
+            hold = held.enter_context(self._sentry.holding(f"{event}.move"))
             if mover != "replace":
-                held.enter_context(owned(event, where.backend_url, lease=where.lease))
-            yield
+                held.enter_context(self._sentry.holding(event))
+            yield hold
 
     def _unmoved(self, event: str) -> None:
         """One move of an event at a time: the next one's counts start from what this one leaves."""

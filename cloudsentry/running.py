@@ -23,6 +23,7 @@ from cloudsentry.spec.load import digest, dump
 
 if TYPE_CHECKING:
     from cloudsentry.journal import Journal
+    from cloudsentry.journal.ownership import Hold
 
 ROUNDS = 4
 """How often a run plans for servers that cannot be had where they are pinned; a further apply goes on from there."""
@@ -42,34 +43,36 @@ class Running:
     clock: Clock
     places: Callable[[Event], tuple[Place, ...]]
 
-    def go(self, event: Event, fresh: Fresh, listen: Listener) -> Report:
-        """Plan with ``fresh`` and do it, alone with the event. Raises what ``fresh`` does, and `Owned`."""
-        from cloudsentry.journal.ownership import owned
+    def go(self, event: Event, fresh: Fresh, listen: Listener, hold: Hold) -> Report:
+        """Plan with ``fresh`` and do it, under a hold of the event. Raises what ``fresh`` does.
 
-        ownership = self.settings.ownership
-        with owned(event.event, ownership.backend_url, lease=ownership.lease):
-            began, calls = self.clock.now(), self.loader.calls()
-            self._settle(event, listen)
-            plan, first = fresh()
-            revision = self.journal.revise(event.event, digest(event), json.dumps(dump(event), sort_keys=True))
-            number = self.journal.begin(event.event, revision.number, plan.goal, plan.steps)
-            steps, last = self._rounds(event, plan, first, number, listen)
-            report = self._report(event, plan, number, steps, last, first)
-            reads, writes = self.loader.calls()
-            report = replace(
-                report, seconds=round(self.clock.now() - began, 3), reads=reads - calls[0], writes=writes - calls[1]
-            )
-            self.journal.run_ended(number, report)
-            return report
+        Raises `Lost` where the lease ends meanwhile: from then on nothing is written, neither here nor to a cloud.
+        """
+        return replace(self, journal=self.journal.under(hold))._go(event, fresh, listen, hold)
+
+    def _go(self, event: Event, fresh: Fresh, listen: Listener, hold: Hold) -> Report:
+        began, calls = self.clock.now(), self.loader.calls()
+        self._settle(event, listen)
+        plan, first = fresh()
+        revision = self.journal.revise(event.event, digest(event), json.dumps(dump(event), sort_keys=True))
+        number = self.journal.begin(event.event, revision.number, plan.goal, plan.steps)
+        steps, last = self._rounds(event, plan, first, number, listen, hold)
+        report = self._report(event, plan, number, steps, last, first)
+        reads, writes = self.loader.calls()
+        report = replace(
+            report, seconds=round(self.clock.now() - began, 3), reads=reads - calls[0], writes=writes - calls[1]
+        )
+        self.journal.run_ended(number, report)
+        return report
 
     def _rounds(
-        self, event: Event, plan: Plan, snapshot: Snapshot, number: int, listen: Listener
+        self, event: Event, plan: Plan, snapshot: Snapshot, number: int, listen: Listener, hold: Hold
     ) -> tuple[tuple[StepReport, ...], Snapshot]:
         """Run the plan; while servers cannot be had where they are pinned, plan and run what stands in for them."""
         ended: dict[str, StepReport] = {}
         short = Short()
         for left in range(ROUNDS - 1, -1, -1):
-            run = self._run(event, plan, snapshot, number, listen)
+            run = self._run(event, plan, snapshot, number, listen, hold)
             ended |= {step.id: step for step in run.go()}
             snapshot = run.snapshot
             lacking = tuple(step.id for step in plan.steps if ended[step.id].lack)
@@ -89,12 +92,12 @@ class Running:
                     ended[id] = self._spilled(number, ended[id])
         return tuple(ended.values()), snapshot
 
-    def _run(self, event: Event, plan: Plan, snapshot: Snapshot, number: int, listen: Listener) -> Run:
+    def _run(self, event: Event, plan: Plan, snapshot: Snapshot, number: int, listen: Listener, hold: Hold) -> Run:
         return Run(
             plan,
             snapshot,
             number=number,
-            act=self.looker.act,
+            act=lambda place, order: self.looker.act(place, order, hold.check),
             look=lambda place: self.looker.place(place, event),
             ledger=self.journal,
             pace=self.pace,

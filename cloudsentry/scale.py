@@ -6,6 +6,7 @@ corridor as any other. What was decided, from what and why, is kept in the journ
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
 import math
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from cloudsentry import conf, loading
 from cloudsentry.drivers.signal.base import SignalOptions
-from cloudsentry.errors import Busy, DriverError, Owned, PlanStale, SentryError, Unreachable, UserError
+from cloudsentry.errors import Busy, DriverError, Lost, Owned, PlanStale, SentryError, Unreachable, UserError
 from cloudsentry.journal.decisions import DecisionRow, Decisions, row_of
 from cloudsentry.records.reports import Listener, Report
 from cloudsentry.records.scaling import Ask, Decision, Inputs, Missing, Reading, Sample
@@ -25,6 +26,8 @@ from cloudsentry.spec.scaling import SignalSpec, capacities, count_of, scaled
 
 if TYPE_CHECKING:
     from cloudsentry.journal import RunRow
+    from cloudsentry.journal.ownership import Hold
+    from cloudsentry.journal.passes import Passes
     from cloudsentry.sentry import Sentry
 
 BOOT_UNKNOWN = 240.0
@@ -118,24 +121,45 @@ class Scaler:
         reconcile: bool = False,
         source: str = "tick",
         listen: Listener = silent,
+        hold: Hold | None = None,
     ) -> Tick:
         """Decide for every scaled pool of an event, and apply what changes, or what an earlier run left undone.
 
         ``reconcile`` also looks at the clouds and mends what is not as the event wants it. ``dry_run`` keeps and
         applies nothing. Raises `UserError` for an event that is not there to be kept, and as `Sentry.apply`.
         """
+        if dry_run:
+            return self._tick(name, at, None, reconcile, source, listen)
+        with contextlib.nullcontext(hold) if hold else self._sentry.holding(name) as mine:
+            return self._tick(name, at, mine, reconcile, source, listen)
+
+    def _tick(
+        self, name: str, at: dt.datetime | None, hold: Hold | None, reconcile: bool, source: str, listen: Listener
+    ) -> Tick:
         event, number, runs = self._kept(name)
         now = at or self._wall()
         rows = tuple(self._decided(event, pool, now, runs, source) for pool in sorted(event.scaling))
-        if dry_run:
+        if hold is None:
             return Tick(event=name, now=now, decisions=rows)
-        rows = tuple(self._decisions.add(row) for row in rows)
+        decisions = self._decisions.under(hold)
+        rows = tuple(decisions.add(row) for row in rows)
         wanted = {row.pool: row.wanted for row in rows if row.wanted != row.current}
         report = None
         if wanted or _unfinished(runs) or (reconcile and self._sentry.plan(event).steps):
-            report = self._apply(event, wanted, number, [row.id for row in rows if row.pool in wanted], listen)
+            report = self._apply(event, wanted, number, [row.id for row in rows if row.pool in wanted], listen, hold)
         rows = tuple(self._decisions.get(row.id) if row.pool in wanted else row for row in rows)
         return Tick(event=name, now=now, decisions=rows, report=report)
+
+    def agents_tick(self, name: str, agent: str) -> Tick:
+        """A reconciling `tick` that the other agents of the journal know of. Raises as `tick` does."""
+        with self._sentry.holding(name) as hold:
+            self._sentry.passes(hold).began(name, agent)
+            return self.tick(name, reconcile=True, source="agent", hold=hold)
+
+    @property
+    def passes(self) -> Passes:
+        """When agents passed over events."""
+        return self._sentry.passes()
 
     def explain(self, name: str, limit: int = 50, at: dt.datetime | None = None) -> tuple[DecisionRow, ...]:
         """An event's decisions, newest first; with ``at`` those that had been made by then."""
@@ -174,23 +198,32 @@ class Scaler:
         Returns False when nothing is left to do. Raises `Owned`, `PlanStale`, `Busy` or `Unreachable` where it is to
         be tried again; what cannot be done at all is noted at the decisions.
         """
-        rows = self._decisions.open(HOOK, name)
+        if not self._decisions.open(HOOK, name):
+            return False
+        with self._sentry.holding(name) as hold:
+            return self._carried_out(name, expiry, hold)
+
+    def _carried_out(self, name: str, expiry: float, hold: Hold) -> bool:
+        decisions = self._decisions.under(hold)
+        rows = decisions.open(HOOK, name)
         old = [row.id for row in rows if (self._wall() - row.at).total_seconds() > expiry]
         if old:
-            self._decisions.move(old, "failed", error=f"given up after {expiry:g} s")
+            decisions.move(old, "failed", error=f"given up after {expiry:g} s")
         rows = tuple(row for row in rows if row.id not in old)
         if not rows:
             return False
         ids = [row.id for row in rows]
         try:
             event, number, _ = self._kept(name)
-            if self._apply(event, _combined(event, rows), number, ids, silent).outcome == "stopped":
-                self._decisions.move(ids, "queued")  # this process ends: the next one goes on
+            if self._apply(event, _combined(event, rows), number, ids, silent, hold).outcome == "stopped":
+                decisions.move(ids, "queued")  # this process ends: the next one goes on
+        except Lost:
+            raise
         except (Owned, PlanStale, Busy, Unreachable):
-            self._decisions.move(ids, "queued")
+            decisions.move(ids, "queued")
             raise
         except SentryError as error:
-            self._decisions.move(ids, "failed", error=str(error))
+            decisions.move(ids, "failed", error=str(error))
         return True
 
     # What both need
@@ -254,16 +287,21 @@ class Scaler:
             known.append((row.until, row.inputs["signal"]["value"]))
         return tuple(Sample(at=at, value=value) for at, value in known if 0 < (now - at).total_seconds() < RECENT)
 
-    def _apply(self, event: Event, wanted: dict[str, int], number: int, ids: list[int], listen: Listener) -> Report:
+    def _apply(
+        self, event: Event, wanted: dict[str, int], number: int, ids: list[int], listen: Listener, hold: Hold
+    ) -> Report:
         """Apply an event with new counts, and note at the decisions how it went."""
-        self._decisions.move(ids, "running")
+        decisions = self._decisions.under(hold)
+        decisions.move(ids, "running")
         try:
-            report = self._sentry.apply(scaled(event, wanted), since=number, listen=listen)
+            report = self._sentry.apply(scaled(event, wanted), since=number, listen=listen, hold=hold)
+        except Lost:
+            raise  # whoever has the event now goes on with what is noted as running
         except (SentryError, DriverError) as error:
-            self._decisions.move(ids, "failed", error=str(error))
+            decisions.move(ids, "failed", error=str(error))
             raise
         state = "done" if report.outcome == "done" else "failed"
-        self._decisions.move(ids, state, run=report.run, error="\n".join(report.left))  # type: ignore[arg-type]
+        decisions.move(ids, state, run=report.run, error="\n".join(report.left))  # type: ignore[arg-type]
         return report
 
 

@@ -6,7 +6,9 @@ planner compares, the executor does, the journal remembers. Nothing here decides
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -23,12 +25,14 @@ from cloudsentry.planner import plan_apply, plan_destroy, preflight, shortages, 
 from cloudsentry.records.plans import Plan
 from cloudsentry.records.reports import Audited, Finding, Listener, Note, Report, Status
 from cloudsentry.records.views import Snapshot
-from cloudsentry.running import Running
+from cloudsentry.running import Fresh, Running
 from cloudsentry.spec.event import Event
 from cloudsentry.spec.load import digest, from_dict, load
 
 if TYPE_CHECKING:
     from cloudsentry.journal import EventRow, Journal, Revision, RunRow
+    from cloudsentry.journal.ownership import Hold
+    from cloudsentry.journal.passes import Passes
 
 
 def silent(note: Note) -> None:
@@ -193,14 +197,45 @@ class Sentry:
 
     # Doing
 
+    @contextlib.contextmanager
+    def holding(self, name: str) -> Iterator[Hold]:
+        """Hold an event: nobody else writes about it or for it meanwhile. Raises `Owned` at once where it is held."""
+        from cloudsentry.journal.ownership import owned
+
+        where = self._settings.ownership
+        with owned(name, where.backend_url, lease=where.lease, fences=self._journal.fences) as hold:
+            yield hold
+
+    def passes(self, hold: Hold | None = None) -> Passes:
+        """When agents passed over events, and who asks for a pass; for whoever holds an event, or for reading."""
+        return (self._journal.under(hold) if hold else self._journal).passes
+
+    def nudge(self, name: str) -> None:
+        """Have an event looked at soon by whatever agent comes first. Raises `UserError` for one that is not kept."""
+        row = self._journal.event(name)
+        if row is None or row.state != "kept":
+            raise UserError(f"there is no event {name!r} to be kept in the journal: apply its file first")
+        self._journal.passes.nudge(name)
+
+    def _alone(self, event: Event, fresh: Fresh, listen: Listener, hold: Hold | None) -> Report:
+        with contextlib.nullcontext(hold) if hold else self.holding(event.event) as mine:
+            return self._running.go(event, fresh, listen, mine)
+
     def apply(
-        self, event: Event, *, plan: Plan | None = None, since: int | None = None, listen: Listener = silent
+        self,
+        event: Event,
+        *,
+        plan: Plan | None = None,
+        since: int | None = None,
+        listen: Listener = silent,
+        hold: Hold | None = None,
     ) -> Report:
         """Make the clouds as the event wants them; applying twice writes nothing.
 
         With ``plan`` it is refused (`PlanStale`) unless planning now gives that very plan; with ``since`` unless the
         event is still kept and its newest revision is of that number. Raises `PlanError`,
-        `Owned` while another process works on the event, `DriverError` if a cloud cannot be looked at.
+        `Owned` while another process works on the event, `DriverError` if a cloud cannot be looked at. ``hold`` is
+        the event's, where the caller has it already.
         Ctrl-C ends the run cleanly with outcome ``stopped``.
         """
 
@@ -211,7 +246,7 @@ class Sentry:
             self._room_for(event, made, snapshot)
             return made, snapshot
 
-        return self._running.go(event, fresh, listen)
+        return self._alone(event, fresh, listen, hold)
 
     def destroy(self, name: str | Event, *, listen: Listener = silent) -> Report:
         """Remove everything of an event, and prove by listing that nothing is left (``report.left`` is empty)."""
@@ -222,9 +257,10 @@ class Sentry:
             snapshot = self._looker.snapshot(event, self._places(event), full=False)
             return plan_destroy(event.event, snapshot, digest(event)), snapshot
 
-        report = self._running.go(event, fresh, listen)
-        if report.outcome == "done":
-            self._journal.event_gone(event.event)
+        with self.holding(event.event) as hold:
+            report = self._alone(event, fresh, listen, hold)
+            if report.outcome == "done":
+                self._journal.under(hold).event_gone(event.event)
         return report
 
     def rollback(self, name: str, to: int | None = None, *, listen: Listener = silent) -> Report:
@@ -261,13 +297,11 @@ class Sentry:
 
     def fail_run(self, number: int) -> RunRow:
         """Mark a run that stopped as failed, without touching a cloud. Raises `Owned` while it works still."""
-        from cloudsentry.journal.ownership import owned
-
         run = self._journal.run(number)
-        with owned(run.event, self._settings.ownership.backend_url, lease=self._settings.ownership.lease):
+        with self.holding(run.event) as hold:
             if self._journal.run(number).outcome is not None:
                 raise UserError(f"run {number} has ended already: {run.outcome}")
-            self._journal.run_failed(number)
+            self._journal.under(hold).run_failed(number)
         return self._journal.run(number)
 
     def _newest(self, name: str) -> Revision:

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 from requests.adapters import BaseAdapter
 
+from cloudsentry.clouds import guard
+
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _SERIAL = re.compile(r"v\d[\d.]*|\d+|[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _TOKENS = "auth/tokens"
@@ -62,7 +64,9 @@ class CountingAdapter(BaseAdapter):  # type: ignore[misc]  # requests is untyped
         self._counter = counter
 
     def send(self, request: Any, **options: Any) -> Any:
-        """Count, then send."""
+        """Count, then send; a write only while whoever makes it still may."""
+        if str(request.method) not in _READS and not family(str(request.url)).endswith(_TOKENS):
+            guard.ask()
         self._counter.add(str(request.method), str(request.url))
         return self._inner.send(request, **options)
 

@@ -5,15 +5,17 @@ Every method is one transaction and thread-safe, and raises `SentryError` where 
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import sqlalchemy as sa
 
 from cloudsentry.errors import UserError
+from cloudsentry.journal.ownership import Hold
 from cloudsentry.journal.store import Store
 from cloudsentry.journal.tables import decisions, deliveries
 from cloudsentry.records.scaling import Decision, Inputs
@@ -80,6 +82,12 @@ class Decisions:
     def close(self) -> None:
         """Close the connections."""
         self._store.close()
+
+    def under(self, hold: Hold) -> Self:
+        """The same for whoever holds an event: a write after a later holder came raises `Lost`, and is not made."""
+        same = copy.copy(self)
+        same._store = self._store.behind(hold.fence)
+        return same
 
     def add(self, row: DecisionRow) -> DecisionRow:
         """Keep a decision, and return it with its number."""

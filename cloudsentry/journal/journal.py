@@ -6,22 +6,28 @@ database cannot be used. Times come from the machine's clock, in UTC.
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import json
 import os
 import socket
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import sqlalchemy as sa
 
 from cloudsentry.errors import UserError
+from cloudsentry.journal.fences import Fences
+from cloudsentry.journal.passes import Passes
 from cloudsentry.journal.records import EventRow, Goal, Intent, Revision, RunRow, StepRow, StepState
 from cloudsentry.journal.store import Store
 from cloudsentry.journal.tables import events, revisions, runs, steps
 from cloudsentry.records.plans import Step
 from cloudsentry.records.reports import Report
+
+if TYPE_CHECKING:
+    from cloudsentry.journal.ownership import Hold
 
 
 class Journal:
@@ -37,6 +43,22 @@ class Journal:
     def close(self) -> None:
         """Close the connections."""
         self._store.close()
+
+    def under(self, hold: Hold) -> Self:
+        """The same journal for whoever holds an event: a write after a later holder came raises `Lost`, and is not."""
+        same = copy.copy(self)
+        same._store = self._store.behind(hold.fence)
+        return same
+
+    @property
+    def fences(self) -> Fences:
+        """The events' tokens."""
+        return Fences(self._store)
+
+    @property
+    def passes(self) -> Passes:
+        """The agents' passes."""
+        return Passes(self._store)
 
     # Events and their revisions
 

@@ -5,14 +5,16 @@ Every method is one transaction and thread-safe, and raises `SentryError` where 
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import json
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, Self
 
 import sqlalchemy as sa
 
 from cloudsentry.errors import UserError
+from cloudsentry.journal.ownership import Hold
 from cloudsentry.journal.store import Store
 from cloudsentry.journal.tables import moves
 from cloudsentry.records.moving import ENDED, Memo, Move, MoveState, Phase
@@ -28,6 +30,12 @@ class Moves:
     def close(self) -> None:
         """Close the connections."""
         self._store.close()
+
+    def under(self, hold: Hold) -> Self:
+        """The same for whoever holds an event: a write after a later holder came raises `Lost`, and is not made."""
+        same = copy.copy(self)
+        same._store = self._store.behind(hold.fence)
+        return same
 
     def add(self, move: Move) -> Move:
         """Keep a new move; returns it with its number."""

@@ -6,10 +6,11 @@ All that is special to one kind of database is in this file and in ``migrations`
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, Self
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
@@ -23,12 +24,19 @@ BUSY_MS = 30_000
 _WRITE = {"cloudsentry_write": True}
 
 
+class Barrier(Protocol):
+    """What may refuse a transaction that writes; `cloudsentry.journal.fences.Fence` is one."""
+
+    def verify(self, db: sa.Connection) -> None: ...
+
+
 class Store:
     """A database at ``url`` with the newest schema. Safe to use from many threads."""
 
     def __init__(self, url: str) -> None:
         """Open, and upgrade where needed. Raises `UserError` for a URL that cannot be used, `SentryError` otherwise."""
         self._engine = _engine(url)
+        self._barrier: Barrier | None = None
         self.place = self._engine.url.render_as_string(hide_password=True)
         with self._told():
             _secure(self._engine.url)
@@ -45,7 +53,15 @@ class Store:
     def writing(self) -> Iterator[sa.Connection]:
         """One transaction: on leaving it is on disk, or nothing of it is."""
         with self._told(), self._engine.connect().execution_options(**_WRITE) as connection, connection.begin():
+            if self._barrier is not None:
+                self._barrier.verify(connection)
             yield connection
+
+    def behind(self, barrier: Barrier) -> Self:
+        """The same database; there every writing transaction begins with the barrier's consent."""
+        same = copy.copy(self)
+        same._barrier = barrier
+        return same
 
     def close(self) -> None:
         """Close every connection; the store can be used again."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest migration: a database at this one is used without loading alembic."""
 
 
@@ -168,4 +168,22 @@ leaks = sa.Table(
     sa.Column("first", Utc, nullable=False),
     sa.Column("last", Utc, nullable=False),
     sa.Column("passes", sa.Integer, nullable=False),
+)
+
+fences = sa.Table(
+    "fences",
+    metadata,
+    sa.Column("event", sa.String(80), primary_key=True),
+    sa.Column("token", sa.BigInteger, nullable=False),
+    sa.Column("holder", sa.String(255), nullable=False),
+    sa.Column("since", Utc, nullable=False),
+)
+
+passes = sa.Table(
+    "passes",
+    metadata,
+    sa.Column("event", sa.String(64), primary_key=True),
+    sa.Column("agent", sa.String(255), nullable=False),
+    sa.Column("began", Utc),
+    sa.Column("nudges", sa.Integer, nullable=False),
 )

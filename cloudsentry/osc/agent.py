@@ -16,11 +16,14 @@ class Agent(base.Command):
     """Keep all applied events as they should be, in a loop: timetable, signals, drift
 
     Every --every seconds each event is decided on (as `event tick` does) and compared with its clouds; what differs
-    is mended. Several agents may share a journal. SIGTERM and Ctrl-C end it cleanly: no call is cut off.
+    is mended; `event nudge` has that done at once. Several agents may share a journal, on as many hosts as like to:
+    an event is worked on by one of them at a time, and a dead one's are taken over. SIGTERM and Ctrl-C end it
+    cleanly: no call is cut off.
     """
 
     _epilog = """examples:
   %(prog)s
+  %(prog)s --every 10 --workers 4                # four events at once
   %(prog)s --every 10 --times 1                  # one pass, for a timer"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -31,6 +34,9 @@ class Agent(base.Command):
         )
         parser.add_argument(
             "--times", type=int, default=0, metavar="N", help="number of passes (default: until stopped)"
+        )
+        parser.add_argument(
+            "--workers", type=workers, default=1, metavar="N", help="events worked on at once (default: 1)"
         )
         return parser
 
@@ -43,14 +49,16 @@ class Agent(base.Command):
 
         clock = Clock()
         stopped_by_signals(clock)
-        sentry = Sentry(self.sentry.settings, clock=clock)
-        scaler = Scaler(sentry)
+        # One hall per worker: what a run has written is counted by its own calls.
+        halls = [Sentry(self.sentry.settings, clock=clock) for _ in range(parsed_args.workers)]
+        scalers = [Scaler(hall) for hall in halls]
         base.say(f"agent: a pass every {parsed_args.every:g} s")
         try:
-            Loop(scaler, clock, every=parsed_args.every).run(parsed_args.times)
+            Loop(scalers[0], clock, every=parsed_args.every, others=scalers[1:]).run(parsed_args.times)
         finally:
-            scaler.close()
-            sentry.close()
+            for scaler, hall in zip(scalers, halls, strict=True):
+                scaler.close()
+                hall.close()
         base.say("agent: stopped")
 
 
@@ -62,6 +70,34 @@ def stopped_by_signals(clock: Clock) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
+
+
+class Nudge(base.Command):
+    """Have agents look at events now, and not at their next pass
+
+    Whatever agent comes first does it, within a second or two; where none runs, the first that is started.
+    """
+
+    _epilog = "examples:\n  %(prog)s koshien-2010"
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Which events."""
+        parser = super().get_parser(prog_name)
+        parser.add_argument("names", nargs="+", metavar="NAME", help="an event's name")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Ask, and return at once."""
+        for name in parsed_args.names:
+            self.sentry.nudge(name)
+
+
+def workers(value: str) -> int:
+    """A number from 1 to 64. Raises ValueError otherwise."""
+    number = int(value)
+    if not 1 <= number <= 64:
+        raise ValueError(value)
+    return number
 
 
 def positive(value: str) -> float:

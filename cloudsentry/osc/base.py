@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from cliff import command, lister, show
 
-from cloudsentry.errors import Owned, PlanError, PlanStale, RunStopped, SentryError, SpecError, UserError
+from cloudsentry.errors import Lost, Owned, PlanError, PlanStale, RunStopped, SentryError, SpecError, UserError
 from cloudsentry.osc.columns import shown
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ _ADVICE: tuple[tuple[type[BaseException], str], ...] = (
     (PlanStale, "Nothing was changed. Make a new plan with `event plan --out`, or apply the event file itself."),
     (PlanError, "Nothing was changed."),
     (RunStopped, "Nothing is lost: run the same command again to go on; `run show` tells how far it came."),
+    (Lost, "Nothing is lost: whoever has the event now goes on with it."),
     (Owned, "Nothing was changed. Wait for the other process, or stop it, and run this again."),
     (KeyboardInterrupt, "Nothing is lost: run the same command again to go on."),
 )

@@ -1,0 +1,53 @@
+"""When agents passed over events, and who asks for a pass: how agents on many hosts share the work.
+
+Every method is one transaction and thread-safe, and raises `SentryError` where the database cannot be used.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from cloudsentry.journal.store import Store
+from cloudsentry.journal.tables import passes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassRow:
+    """An event's newest pass: by which agent and when it began; ``nudges`` counts the calls for one, ever."""
+
+    event: str
+    agent: str
+    began: dt.datetime | None
+    nudges: int
+
+
+class Passes:
+    """The newest pass of every event."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def all(self) -> dict[str, PassRow]:
+        """By event; events that no agent has passed over and nobody has nudged are not there."""
+        with self._store.reading() as db:
+            return {row["event"]: PassRow(**row) for row in db.execute(sa.select(passes)).mappings()}
+
+    def began(self, event: str, agent: str) -> None:
+        """Note that an agent passes over an event now."""
+        self._put(event, {"agent": agent, "began": dt.datetime.now(dt.UTC)}, 0)
+
+    def nudge(self, event: str) -> None:
+        """Ask whatever agent comes first for a pass over an event, soon."""
+        self._put(event, {"nudges": passes.c.nudges + 1}, 1)
+
+    def _put(self, event: str, values: dict[str, Any], nudges: int) -> None:
+        with self._store.writing() as db:
+            if db.execute(passes.update().where(passes.c.event == event).values(values)).rowcount == 0:
+                new = {"event": event, "agent": "", "began": None, "nudges": nudges}
+                db.execute(
+                    passes.insert().values(new | {key: values[key] for key in ("agent", "began") & values.keys()})
+                )
