@@ -29,7 +29,7 @@ from cloudsentry.errors import Busy, Conflict, NotSupported, UserError
 LOG = logging.getLogger(__name__)
 
 TIMEOUT = (5.0, 60.0)
-"""Seconds to connect, and between two bytes of an answer."""
+"""Seconds to connect, and between two bytes of an answer, where clouds.yaml has no ``api_timeout``."""
 
 READ_RETRIES = 2
 """Further attempts of a read on a lost connection or a 503; a write gets none: the executor looks first."""
@@ -220,7 +220,6 @@ class Cloud:
                 call.method,
                 raise_exc=False,
                 log=False,  # bodies may hold user data
-                timeout=TIMEOUT,
                 connect_retries=retries,
                 status_code_retries=retries,
                 **options,
@@ -233,7 +232,7 @@ class Cloud:
         endpoint = self._endpoint(call)
         try:
             response: requests.Response = self._session.request(
-                endpoint.url + call.path, call.method, raise_exc=False, log=False, timeout=TIMEOUT, **options
+                endpoint.url + call.path, call.method, raise_exc=False, log=False, **options
             )
         except (ksa.ClientException, requests.exceptions.RequestException) as failure:
             raise faults.lost(call, failure) from failure
