@@ -32,7 +32,10 @@ class _Work(Command):
 
 
 class LabUp(_Work):
-    """Bring up the two clouds of the lab, `private` and `public`; a running lab is left alone"""
+    """Bring up the two clouds of the lab, `private` and `public`; a running lab is left alone
+
+    Example: `cloudsentry lab up`, then `eval "$(cloudsentry lab env)"`
+    """
 
     def get_parser(self, prog_name: str) -> ArgumentParser:
         parser: ArgumentParser = super().get_parser(prog_name)
@@ -76,7 +79,10 @@ class LabInstall(_Work):
 
 
 class LabReset(_Work):
-    """Put the lab back to its golden state: all servers, ports, balancers and changes of settings are gone"""
+    """Put the lab back to its golden state: all servers, ports, balancers and changes of settings are gone
+
+    Example: `cloudsentry lab reset`
+    """
 
     def take_action(self, parsed_args: Namespace) -> None:
         from cloudsentry.lab import layout, lifecycle, progress
@@ -86,7 +92,10 @@ class LabReset(_Work):
 
 
 class LabDown(_Work):
-    """End every process of the lab; its state stays for the next `lab up`"""
+    """End every process of the lab; its state stays for the next `lab up`
+
+    Example: `cloudsentry lab down --keep-warm`
+    """
 
     def get_parser(self, prog_name: str) -> ArgumentParser:
         parser: ArgumentParser = super().get_parser(prog_name)
@@ -102,7 +111,10 @@ class LabDown(_Work):
 
 
 class LabStatus(Lister):
-    """Show every service of the lab: state, memory (PSS, MiB) and endpoint"""
+    """Show every service of the lab: state, memory (PSS, MiB) and endpoint
+
+    Example: `cloudsentry lab status -f json`
+    """
 
     def take_action(self, parsed_args: Namespace) -> tuple[tuple[str, ...], Iterable[tuple[object, ...]]]:
         from cloudsentry.lab import layout, services
@@ -113,7 +125,10 @@ class LabStatus(Lister):
 
 
 class LabEnv(Command):
-    """Print the shell lines that point OpenStack clients at the lab, for eval"""
+    """Print the shell lines that point OpenStack clients at the lab, for eval
+
+    Example: `eval "$(cloudsentry lab env)"`
+    """
 
     def take_action(self, parsed_args: Namespace) -> None:
         from cloudsentry.errors import UserError

@@ -104,7 +104,10 @@ class LabLoad(Lister):
 
 
 class LabWanShow(ShowOne):
-    """Show the WAN between the two sites"""
+    """Show the WAN between the two sites
+
+    Example: `cloudsentry lab wan show -f json`
+    """
 
     def take_action(self, parsed_args: Namespace) -> tuple[tuple[str, ...], tuple[object, ...]]:
         from cloudsentry.lab import layout, wan
@@ -202,7 +205,10 @@ class LabFaultAdd(Lister):
 
 
 class LabFaultList(Lister):
-    """List the faults in force, with how often each has struck"""
+    """List the faults in force, with how often each has struck
+
+    Example: `cloudsentry lab fault list`
+    """
 
     def take_action(self, parsed_args: Namespace) -> Rows:
         from cloudsentry.lab import faults, layout
@@ -211,7 +217,10 @@ class LabFaultList(Lister):
 
 
 class LabFaultClear(Lister):
-    """Remove one fault or all of them; a hypervisor that died of one runs again"""
+    """Remove one fault or all of them; a hypervisor that died of one runs again
+
+    Example: `cloudsentry lab fault clear`
+    """
 
     def get_parser(self, prog_name: str) -> ArgumentParser:
         parser: ArgumentParser = super().get_parser(prog_name)
