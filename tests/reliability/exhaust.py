@@ -1,0 +1,177 @@
+"""Everything that can go wrong with the real program on the lab, once at every place.
+
+    cloudsentry lab up
+    python tests/reliability/exhaust.py FOLDER [--lanes 3] [--seconds 3600] [--only REGEX]
+
+Several events go round their operations side by side. Each case is a line of FOLDER/cases.jsonl as soon as it has
+ended; called again, the program goes on with the cases that have no line yet. `benchmarks/reliability/table.py` makes
+the tables.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import random
+import re
+import shutil
+import sys
+import threading
+import time
+import traceback
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from lab_lane import FAULTS, KILLS, LASTING, OPERATIONS, PASSING, Clouds, Lane, Point
+
+SEED = 2010
+Counts = dict[str, dict[str, int]]
+"""How many calls an operation makes, by "PLACE METHOD"."""
+
+
+def points(counts: Counts) -> list[Point]:
+    """Every case, the telling ones first: kills at writes, other faults at writes, kills at reads, faults at reads.
+
+    At reads each call has one of the faults, in turn: what a read's fault means does not depend on which read it is.
+    """
+    tiers: list[list[Point]] = [[], [], [], []]
+    turn = itertools.cycle(name for name in PASSING if "409" not in name)
+    for operation, calls in counts.items():
+        for where, count in calls.items():
+            place, method = where.split(" ")
+            for nth in range(1, count + 1):
+                for tier, fault in _faults(operation, place, method, turn):
+                    tiers[tier].append(Point(operation=operation, fault=fault, place=place, method=method, nth=nth))
+    draw = random.Random(SEED)
+    for tier in tiers:
+        draw.shuffle(tier)
+    second = [point for pair in itertools.zip_longest(tiers[1], tiers[2]) for point in pair if point]
+    return tiers[0] + second + tiers[3]
+
+
+def _faults(operation: str, place: str, method: str, turn: Iterator[str]) -> Iterator[tuple[int, str]]:
+    if place == "journal":
+        yield from ((0, fault) for fault in KILLS if "during" not in fault)
+    elif method == "GET" or place.endswith("keystone"):
+        yield from ((2, fault) for fault in KILLS if "during" not in fault)
+        yield 3, next(turn)
+    else:
+        yield from ((0, fault) for fault in KILLS)
+        for fault in (*PASSING, *LASTING):
+            if ("409" not in fault or "octavia" in place) and not ("rollback" in fault and operation == "destroy"):
+                yield 1, fault
+
+
+class Work:
+    """The cases that are still to be done, taken by several lanes."""
+
+    def __init__(self, folder: Path, wanted: list[Point], end: float) -> None:
+        self._file, self._end = folder / "cases.jsonl", end
+        self._lock = threading.Lock()
+        self._queues: dict[str, list[Point]] = defaultdict(list)
+        done = self._done()
+        for point in wanted:
+            if point not in done:
+                self._queues[point.operation].append(point)
+
+    def _done(self) -> set[Point]:
+        if not self._file.exists():
+            return set()
+        lines = [json.loads(line) for line in self._file.read_text().splitlines()]
+        return {Point(**{name: line[name] for name in Point.__dataclass_fields__}) for line in lines}
+
+    def next(self, operation: str) -> Point | None:
+        """The next case of an operation, or None."""
+        with self._lock:
+            queue = self._queues[operation]
+            return queue.pop(0) if queue and time.monotonic() < self._end else None
+
+    def ahead(self, operation: str) -> bool:
+        """Whether there are cases of an operation or a later one."""
+        later = OPERATIONS[OPERATIONS.index(operation) :]
+        return time.monotonic() < self._end and any(self._queues[name] for name in later)
+
+    def note(self, row: dict[str, object]) -> None:
+        """A case has ended."""
+        with self._lock, self._file.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+            left = sum(map(len, self._queues.values()))
+            print(f"{left:5} left: {json.dumps(row)}", file=sys.stderr, flush=True)
+
+
+def drive(lane: Lane, work: Work) -> None:
+    """Go round as long as there is work; a round that ends badly is put away, and the next begins with nothing."""
+    lane.run(lane.words("destroy"))  # what an ended program has left
+    while work.ahead("provision"):
+        try:
+            _round(lane, work)
+        except Exception:  # noqa: BLE001 - one broken case must not end hours of others
+            traceback.print_exc()
+            lane.run(lane.words("destroy"))
+    lane.run(lane.words("destroy"))
+
+
+def _round(lane: Lane, work: Work) -> None:
+    for operation in OPERATIONS:
+        if operation != "destroy" and not work.ahead(operation):
+            continue
+        point = work.next(operation)
+        while point and point.fault.endswith("rollback"):
+            if not _case(lane, work, point):
+                return
+            point = work.next(operation)
+        if point is None:
+            lane.run(lane.words(operation))
+        elif not _case(lane, work, point):
+            return
+
+
+def _case(lane: Lane, work: Work, point: Point) -> bool:
+    verdict = lane.case(point)
+    work.note({**asdict(point), **asdict(verdict)})
+    if not verdict.good:
+        lane.run(lane.words("destroy"))
+    return verdict.good
+
+
+def counted(clouds: Clouds, folder: Path) -> Counts:
+    """How many calls each operation makes, counted once per folder."""
+    file = folder / "counts.json"
+    if not file.exists():
+        lane = Lane(clouds=clouds, folder=folder / "count", name="crash-count", vlan=149)
+        lane.run(lane.words("destroy"))
+        counts = {name: {" ".join(key): count for key, count in lane.counted(name).items()} for name in OPERATIONS}
+        file.write_text(json.dumps(counts, indent=1) + "\n")
+    found: Counts = json.loads(file.read_text())
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--lanes", type=int, default=3, help="events side by side (default: 3)")
+    parser.add_argument("--seconds", type=float, default=1e9, help="begin no case after so long")
+    parser.add_argument("--only", default="", metavar="REGEX", help=f"of the faults: {', '.join(FAULTS)}")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    clouds = Clouds(Path("~/.local/share/cloudsentry/lab").expanduser())
+    wanted = [point for point in points(counted(clouds, options.folder)) if re.search(options.only, point.fault)]
+    work = Work(options.folder, wanted, time.monotonic() + options.seconds)
+    lanes = [
+        Lane(clouds=clouds, folder=options.folder / f"lane{place}", name=f"crash-{place}", vlan=150 + place)
+        for place in range(options.lanes)
+    ]
+    threads = [threading.Thread(target=drive, args=(lane, work)) for lane in lanes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for lane in lanes:
+        shutil.rmtree(lane.folder)
+
+
+if __name__ == "__main__":
+    main()
