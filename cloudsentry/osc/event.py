@@ -46,7 +46,7 @@ class Plan(base.Lister):
             from cloudsentry.render import plan_file
 
             plan_file.write(parsed_args.out, event, plan)
-        self.notes = (*(text.drift(one) for one in plan.drift), text.plan_summary(plan))
+        self.notes = (*text.unplanned(plan), text.plan_summary(plan))
         return rows.plan(plan)
 
 

@@ -16,13 +16,15 @@ from cloudsentry.records.reports import Note, Report, Status, StepReport
 ENDED = Note(kind="ended", step="a", unit="nara-hv1", cloud="private", verb="create", detail="done", elapsed=3.2)
 
 
-def test_plan_tells_each_step_its_why_and_the_drift(hall, plan: Plan, capsys) -> None:
-    hall.answers = {"plan": plan}
+def test_plan_tells_each_step_its_why_and_the_drift_that_no_step_mends(hall, plan: Plan, capsys) -> None:
+    other = replace(plan.drift[0], unit="osaka-hv1", what="1 server of another template")
+    hall.answers = {"plan": replace(plan, drift=(*plan.drift, other))}
     assert main(["event", "plan", "cup.yaml"]) == 0
     out, err = capsys.readouterr()
     assert "1 server: id-1" in out
     assert "1 more than wanted" in out
-    assert "3 of 2 servers" in err
+    assert "drift: private osaka-hv1: 1 server of another template" in err
+    assert "3 of 2 servers" not in err, "the step's reason tells it"
     assert "1 step: 1 to remove; 2 servers wanted" in err
     assert hall.asked[0] == ("load", ("cup.yaml",))
 
