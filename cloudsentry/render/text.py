@@ -73,6 +73,12 @@ def drift(one: Drift) -> str:
     return f"drift: {one.cloud} {one.unit}: {one.what}"
 
 
+def unplanned(plan: Plan) -> tuple[str, ...]:
+    """Lines for the drift of a plan's world that no step of it mends; what a step mends, its reason tells."""
+    mended = {(step.cloud, step.unit) for step in plan.steps}
+    return tuple(drift(one) for one in plan.drift if (one.cloud, one.unit) not in mended)
+
+
 def step_line(step: StepReport) -> str:
     """How a step ended, in one line."""
     tail = f": {step.error}" if step.error else ""
