@@ -17,6 +17,7 @@ from cloudsentry.drivers.mover.base import MoverDriver
 from cloudsentry.drivers.policy.base import PolicyDriver
 from cloudsentry.drivers.pool.base import PoolDriver
 from cloudsentry.drivers.signal.base import SignalDriver
+from cloudsentry.drivers.steering.base import SteeringDriver
 from cloudsentry.drivers.stretch.base import StretchDriver
 from cloudsentry.errors import SentryError, UserError
 
@@ -30,6 +31,7 @@ BASES: dict[str, type[Any]] = {
     "cloudsentry.pool": PoolDriver,
     "cloudsentry.balancer": BalancerDriver,
     "cloudsentry.stretch": StretchDriver,
+    "cloudsentry.steering": SteeringDriver,
     "cloudsentry.mover": MoverDriver,
     "cloudsentry.policy": PolicyDriver,
     "cloudsentry.signal": SignalDriver,

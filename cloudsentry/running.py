@@ -210,3 +210,5 @@ def _marked(snapshot: Snapshot) -> tuple[str, ...]:
         for kind, id_ in end.objects
     ]
     return tuple(lines)
+    found |= {steer.mark.op for view in snapshot.steerings for steer in view.steers}
+    lines += [f"{view.cloud}: steering {item.mark.unit}" for view in snapshot.steerings for item in view.steers]

@@ -37,7 +37,7 @@ READ_RETRIES = 2
 MICROVERSIONED = {"compute": ("2", "2.latest"), "placement": ("1", "1.latest")}
 """Services whose version document is read once, for the microversions they offer."""
 
-VERSION_PATH = {"network": "v2.0", "load-balancer": "v2.0", "image": "v2", "identity": "v3"}
+VERSION_PATH = {"network": "v2.0", "load-balancer": "v2.0", "image": "v2", "identity": "v3", "dns": "v2"}
 """What a catalog's bare endpoint lacks; these services' documents are not worth a call."""
 
 Params = Mapping[str, str | int | list[str]]

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from cloudsentry.records.plans import Step
 
+STEERING_MOST = 86400.0
+"""Seconds that clients may go by an old answer; a steering tells itself when that is over."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
@@ -31,4 +34,7 @@ class Pace:
 
     def patience(self, step: Step) -> float:
         """How long a step may take from its first call on."""
+        if step.family == "steering":
+            # The services' own part is short; what takes long is that clients remember old answers.
+            return self.balancer_timeout + STEERING_MOST
         return self.boot_timeout if step.family == "pool" else self.balancer_timeout

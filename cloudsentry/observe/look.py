@@ -6,12 +6,13 @@ from collections.abc import Iterable
 
 from cloudsentry.drivers.balancer.base import BalancerScope
 from cloudsentry.drivers.pool.base import PoolScope
+from cloudsentry.drivers.steering.base import SteeringScope
 from cloudsentry.drivers.stretch.base import StretchScope
 from cloudsentry.spec.event import Event, Pin, Pool
 
 Place = tuple[str, str, str]
 """(family, cloud, driver)."""
-Scope = PoolScope | BalancerScope | StretchScope
+Scope = PoolScope | BalancerScope | StretchScope | SteeringScope
 
 
 def places_of(events: Iterable[Event]) -> tuple[Place, ...]:
@@ -23,6 +24,7 @@ def places_of(events: Iterable[Event]) -> tuple[Place, ...]:
         places |= {
             ("stretch", event.cloud_of(site), spec.driver) for spec in event.stretches.values() for site in spec.between
         }
+        places |= {("steering", spec.at, spec.driver) for spec in event.steering.values()}
     return tuple(sorted(places))
 
 
@@ -36,6 +38,8 @@ def scope_of(place: Place, event: Event, *, full: bool, groups: bool = False, li
         return _balancer_scope(event, cloud, driver, full, limits)
     if family == "stretch":
         return _stretch_scope(event, cloud, driver, full)
+    if family == "steering":
+        return _steering_scope(event, cloud, driver, full)
     pools = [pool for pool in event.pools.values() if (event.cloud_of(pool.site), pool.driver) == (cloud, driver)]
     if not full:
         spread = any(pin.anti_affinity for pool in pools for pin in pool.pins)
@@ -87,6 +91,15 @@ def _stretch_scope(event: Event, cloud: str, driver: str, full: bool) -> Stretch
         if (event.cloud_of(site), spec.driver) == (cloud, driver)
     ]
     return StretchScope(event=event.event, full=True, wanted=tuple(wanted))
+
+
+def _steering_scope(event: Event, cloud: str, driver: str, full: bool) -> SteeringScope:
+    wanted = [
+        (name, spec.options())
+        for name, spec in sorted(event.steering.items())
+        if full and (spec.at, spec.driver) == (cloud, driver)
+    ]
+    return SteeringScope(event=event.event, full=full, wanted=tuple(wanted))
 
 
 def _places(pins: list[Pin], kind: str) -> tuple[str, ...]:

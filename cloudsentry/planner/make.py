@@ -8,6 +8,8 @@ from cloudsentry.errors import PlanError
 from cloudsentry.planner.balancers import BalancerPlan, plan_balancer
 from cloudsentry.planner.servers import PoolPlan, plan_pool, removals
 from cloudsentry.planner.spill import ALL_HAD, Short, spilled
+from cloudsentry.planner.steering import SteeringPlan, before, endings, ordered, plan_steering
+from cloudsentry.planner.steering import leftovers as steering_leftovers
 from cloudsentry.planner.stretches import StretchPlan, closings, plan_stretch, waiting
 from cloudsentry.planner.stretches import leftovers as stretch_leftovers
 from cloudsentry.planner.units import digest, units_of
@@ -25,23 +27,24 @@ class Comparison:
     balancers: dict[str, BalancerPlan]
     stretches: dict[str, StretchPlan]
     leftovers: tuple[Step, ...]
+    steerings: dict[str, SteeringPlan] = dataclasses.field(default_factory=dict)
 
     @property
     def parts(self) -> tuple[StretchPlan | PoolPlan | BalancerPlan, ...]:
-        """Stretches first, then pools."""
+        """Stretches first, then pools; steerings aside."""
         return (*self.stretches.values(), *self.pools.values(), *self.balancers.values())
 
     @property
     def drift(self) -> tuple[Drift, ...]:
         """Everything that is not as the event wants it."""
-        lines = [line for part in self.parts for line in part.drift]
+        lines = [line for part in (*self.parts, *self.steerings.values()) for line in part.drift]
         lines += [Drift(unit=step.unit, cloud=step.cloud, kind="surplus", what=step.why) for step in self.leftovers]
         return tuple(sorted(lines, key=lambda line: (line.unit, line.kind, line.what)))
 
     @property
     def refusals(self) -> tuple[str, ...]:
         """Every reason why the event cannot be planned."""
-        return tuple(dict.fromkeys(line for part in self.parts for line in part.refusals))
+        return tuple(dict.fromkeys(line for part in (*self.parts, *self.steerings.values()) for line in part.refusals))
 
 
 def compare(event: Event, snapshot: Snapshot, short: Short = ALL_HAD) -> Comparison:
@@ -55,8 +58,9 @@ def compare(event: Event, snapshot: Snapshot, short: Short = ALL_HAD) -> Compari
         for name, spec in sorted(event.balancers.items())
     }
     stretches = {name: plan_stretch(event, name, snapshot) for name in sorted(event.stretches)}
-    left = (*_leftovers(event, snapshot), *stretch_leftovers(event, snapshot))
-    return Comparison(pools=pools, balancers=balancers, stretches=stretches, leftovers=left)
+    left = (*_leftovers(event, snapshot), *stretch_leftovers(event, snapshot), *steering_leftovers(event, snapshot))
+    steerings = {name: plan_steering(event, name, snapshot) for name in sorted(event.steering)}
+    return Comparison(pools=pools, balancers=balancers, stretches=stretches, leftovers=left, steerings=steerings)
 
 
 def plan_apply(event: Event, snapshot: Snapshot, revision: str, *, short: Short = ALL_HAD) -> Plan:
@@ -82,20 +86,29 @@ def plan_apply(event: Event, snapshot: Snapshot, revision: str, *, short: Short 
     gone = tuple(step.id for step in parts.leftovers if step.family == "balancer")
     for name, part in parts.pools.items():
         steps += removals(part, letting_go[name] + gone)
-    steps += [step for step in parts.leftovers if step.family != "stretch"]
+    steps += [step for step in parts.leftovers if step.family not in ("stretch", "steering")]
     freed = tuple(sorted(step.id for step in steps if step.action == "remove"))
     steps += [dataclasses.replace(step, after=freed) for step in parts.leftovers if step.family == "stretch"]
+    steps = _steered(event, parts, steps)
     wanted = sum(unit.count for part in parts.pools.values() for unit in part.units)
     return _sealed(
         Plan(event=event.event, goal="apply", revision=revision, steps=tuple(steps), drift=parts.drift, wanted=wanted)
     )
 
 
+def _steered(event: Event, parts: Comparison, steps: list[Step]) -> list[Step]:
+    """With the steering: behind what gives its balancers members, before anything of a balancer goes."""
+    turns = ordered(event, parts.steerings.values(), steps)
+    homewards = [step for step in parts.leftovers if step.family == "steering"]
+    return [*before(steps, [*turns, *homewards]), *turns, *homewards]
+
+
 def plan_destroy(event: str, snapshot: Snapshot, revision: str = "") -> Plan:
-    """What removes everything that bears the event's mark: balancers, then servers, then groups and stretches."""
+    """What removes everything that bears the event's mark: steering, balancers, servers, then groups and stretches."""
+    homewards = endings(snapshot, set())
     steps: list[Step] = []
     for balancers in snapshot.balancers:
-        steps += _delete_balancers(balancers, keep=frozenset())
+        steps += before(_delete_balancers(balancers, keep=frozenset()), homewards)
     first = tuple(step.id for step in steps)
     for pools in snapshot.pools:
         steps += _delete_servers(pools, frozenset(), first, "the event ends")
@@ -103,6 +116,7 @@ def plan_destroy(event: str, snapshot: Snapshot, revision: str = "") -> Plan:
         if pools.groups:
             steps.append(_delete_groups(pools, mine))
     steps += closings(snapshot, set(), tuple(step.id for step in steps))
+    steps += homewards
     return _sealed(Plan(event=event, goal="destroy", revision=revision, steps=tuple(steps)))
 
 

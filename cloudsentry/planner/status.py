@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from cloudsentry.planner.make import Comparison, compare
+from cloudsentry.planner.steering import targets_of
 from cloudsentry.planner.units import Unit
-from cloudsentry.records.reports import BalancerLine, Counts, ServerLine, Status, StretchLine
+from cloudsentry.records.reports import BalancerLine, Counts, ServerLine, Status, SteerLine, StretchLine
+from cloudsentry.records.steering import Steer
 from cloudsentry.records.stretching import End, StretchView
 from cloudsentry.records.views import Balancer, Member, Server, Snapshot
 from cloudsentry.spec.event import Event
@@ -23,7 +25,9 @@ def status_of(event: Event, snapshot: Snapshot, revision: int = 0) -> Status:
     )
     wrong = [line for line in parts.drift if line.kind != "foreign"]
     stretches = tuple(_stretch(view, end, snapshot) for view in snapshot.stretches for end in view.ends)
-    state = "absent" if not servers and not balancers and not stretches else "drifted" if wrong else "up"
+    steered = any(view.steers for view in snapshot.steerings)
+    there = servers or balancers or stretches or steered
+    state = "absent" if not there else "drifted" if wrong else "up"
     return Status(
         event=event.event,
         revision=revision,
@@ -33,7 +37,42 @@ def status_of(event: Event, snapshot: Snapshot, revision: int = 0) -> Status:
         drift=parts.drift,
         counts=counts,
         stretches=stretches,
+        steers=_steers(event, snapshot),
     )
+
+
+def _steers(event: Event, snapshot: Snapshot) -> tuple[SteerLine, ...]:
+    """A line per target that the event wants or that stands, by steering and target."""
+    standing = {(view.cloud, view.driver, one.mark.unit): one for view in snapshot.steerings for one in view.steers}
+    wanted = {(spec.at, spec.driver, name): targets_of(event, spec) for name, spec in event.steering.items()}
+    lines: list[SteerLine] = []
+    for key in wanted.keys() | standing.keys():
+        cloud, driver, unit = key
+        asked, steer = {one.name: one for one in wanted.get(key, ())}, standing.get(key)
+        seen = {one.name: one for one in steer.targets} if steer else {}
+        given = dict(steer.shares) if steer else {}
+        for name in asked.keys() | seen.keys():
+            to = (seen.get(name) or asked[name]).to
+            lines.append(
+                SteerLine(
+                    unit=unit,
+                    driver=driver,
+                    cloud=cloud,
+                    target=name,
+                    to=", ".join(to) or f"balancer {asked[name].balancer}",
+                    wanted=asked[name].share if name in asked else None,
+                    share=given.get(name, 0.0) if steer else None,
+                    state=_steer_state(steer),
+                    detail=steer.detail if steer else "",
+                )
+            )
+    return tuple(sorted(lines, key=lambda line: (line.unit, line.target)))
+
+
+def _steer_state(steer: Steer | None) -> str:
+    if steer is None:
+        return "ABSENT"
+    return "SETTLING" if steer.state == "ACTIVE" and steer.settles > 0 else steer.state
 
 
 def _stretch(view: StretchView, end: End, snapshot: Snapshot) -> StretchLine:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from cloudsentry.records.marks import Mark
 from cloudsentry.records.progress import Progress, State
+from cloudsentry.records.steering import SetShares, SteeringOrder
 from cloudsentry.records.stretching import JoinEnd, StretchOrder
 from cloudsentry.records.views import Balancer, BalancerView, Member, PoolView, Server, Snapshot
 
@@ -309,8 +310,8 @@ class DeleteBalancer:
 
 PoolOrder = CreateServers | CreateServerGroup | AwaitServers | DeleteServers | StartServers | DeleteServerGroups
 BalancerOrder = CreateBalancer | SetMembers | Drain | DeleteBalancer
-Order = PoolOrder | BalancerOrder | StretchOrder
-LateOrder = SetMembers | JoinEnd
+Order = PoolOrder | BalancerOrder | StretchOrder | SteeringOrder
+LateOrder = SetMembers | JoinEnd | SetShares
 """Orders that are filled in from the newest snapshot when their turn comes."""
 
 

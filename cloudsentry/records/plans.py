@@ -7,7 +7,7 @@ from typing import Literal
 
 from cloudsentry.records.orders import Order
 
-Family = Literal["pool", "balancer", "stretch"]
+Family = Literal["pool", "balancer", "stretch", "steering"]
 Action = Literal["create", "change", "remove"]
 
 

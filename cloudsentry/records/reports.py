@@ -100,6 +100,21 @@ class StretchLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SteerLine:
+    """One target of a steering: percent of the clients wanted, and given by the means as they stand."""
+
+    unit: str
+    driver: str
+    cloud: str
+    target: str
+    to: str
+    wanted: float | None
+    share: float | None
+    state: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """An event as it is now, against what its revision wants."""
 
@@ -112,6 +127,7 @@ class Status:
     drift: tuple[Drift, ...]
     counts: Counts
     stretches: tuple[StretchLine, ...] = ()
+    steers: tuple[SteerLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from typing import ClassVar
 
 from cloudsentry.records.ground import Ground
 from cloudsentry.records.marks import Mark
+from cloudsentry.records.steering import SteeringView
 from cloudsentry.records.stretching import StretchView
 
 
@@ -153,7 +154,7 @@ class BalancerView:
         return next((balancer for balancer in self.balancers if balancer.mark.unit == unit), None)
 
 
-View = PoolView | BalancerView | StretchView
+View = PoolView | BalancerView | StretchView | SteeringView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +165,7 @@ class Snapshot:
     pools: tuple[PoolView, ...] = field(default=())
     balancers: tuple[BalancerView, ...] = field(default=())
     stretches: tuple[StretchView, ...] = field(default=())
+    steerings: tuple[SteeringView, ...] = field(default=())
 
     @classmethod
     def of(cls, event: str, views: Iterable[View]) -> Snapshot:
@@ -174,12 +176,20 @@ class Snapshot:
             pools=tuple(view for view in listed if isinstance(view, PoolView)),
             balancers=tuple(view for view in listed if isinstance(view, BalancerView)),
             stretches=tuple(view for view in listed if isinstance(view, StretchView)),
+            steerings=tuple(view for view in listed if isinstance(view, SteeringView)),
         )
 
     @property
     def views(self) -> tuple[View, ...]:
         """All of them."""
-        return (*self.pools, *self.balancers, *self.stretches)
+        return (*self.pools, *self.balancers, *self.stretches, *self.steerings)
+
+    def steering(self, cloud: str, driver: str) -> SteeringView:
+        """The view of a steering driver at a place; empty where nothing was observed."""
+        return next(
+            (view for view in self.steerings if (view.cloud, view.driver) == (cloud, driver)),
+            SteeringView(driver=driver, cloud=cloud),
+        )
 
     def stretch(self, cloud: str, driver: str) -> StretchView:
         """The view of a stretch driver on a cloud; empty where nothing was observed."""

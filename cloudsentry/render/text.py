@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from cloudsentry.records import orders, stretching
+from cloudsentry.records import orders, steering, stretching
 from cloudsentry.records.plans import Drift, Plan, Step
 from cloudsentry.records.reports import BalancerLine, Counts, Report, ServerLine, Status, StepReport
 
@@ -41,6 +41,14 @@ def what(step: Step) -> str:
             return ", ".join(f"{kind} {ident}" for kind, ident in subject.objects)
 
 
+        case steering.SetShares() as subject:
+            return ", ".join(f"{one.name} {one.share:g} %" for one in subject.targets)
+        case steering.Settle():
+            return "wait until no client goes by an older answer"
+        case steering.Revert():
+            return "what stood before the event"
+        case steering.Forget():
+            return "the mark and what was kept"
 def _place(subject: orders.CreateServers) -> str:
     if subject.hypervisor:
         return f" on {subject.hypervisor}"

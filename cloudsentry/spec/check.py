@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from cloudsentry.errors import Fault
 from cloudsentry.records.marks import PREFIX
-from cloudsentry.spec import stretch_check
+from cloudsentry.spec import steering_check, stretch_check
 from cloudsentry.spec.check_scaling import check_scaling
 from cloudsentry.spec.event import USER_DATA_MAX, Pin
 from cloudsentry.spec.positions import Path, Tree
@@ -39,6 +39,7 @@ def check(tree: Tree) -> Iterator[Fault]:
         yield from _balancer(tree, root, name, _mapping(balancer))
     yield from stretch_check.check(tree, root)
     yield from check_scaling(tree)
+    yield from steering_check.check(tree, root)
 
 
 def _mapping(value: object) -> Mapped:

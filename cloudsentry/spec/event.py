@@ -18,6 +18,7 @@ from cloudsentry.spec.scaling import Scaling
 from cloudsentry.spec.spill import Spill
 from cloudsentry.spec.stretch import StretchSpec
 
+from cloudsentry.spec.steering import SteeringSpec
 USER_DATA_MAX = 49149
 """Bytes: Nova takes 65,535 characters of base64, which are 16,383 whole groups of three bytes."""
 
@@ -161,3 +162,9 @@ class Event(Part):
     def place_of(self, spec: BalancerSpec) -> str:
         """Where a balancer lives: its host where it has one, else its site's cloud."""
         return spec.host or self.cloud_of(spec.site)
+    steering: dict[Name, SteeringSpec] = Field(
+        default_factory=dict, description="Shares of the clients of the farm and the clouds, by a name of your own."
+    )
+    calibration: CalibrationSpec | None = Field(
+        None, description="Which calibrations hold, and the load that measured pools are sized for."
+    )

@@ -1,0 +1,1 @@
+"""Drivers that send shares of the clients somewhere (``cloudsentry.steering``)."""

@@ -1,0 +1,184 @@
+"""Steps for steering: clients are sent to a balancer once it serves, and away from it before anything of it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from cloudsentry.planner.units import digest
+from cloudsentry.records.marks import Mark
+from cloudsentry.records.plans import Action, Drift, Step
+from cloudsentry.records.steering import (
+    Forget,
+    Revert,
+    SetShares,
+    Settle,
+    Steer,
+    SteeringOrder,
+    SteeringView,
+    Target,
+)
+from cloudsentry.records.views import Snapshot
+from cloudsentry.spec.event import Event
+from cloudsentry.spec.steering import SteeringSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SteeringPlan:
+    """What one steering needs."""
+
+    steps: tuple[Step, ...] = ()
+    drift: tuple[Drift, ...] = ()
+    refusals: tuple[str, ...] = ()
+
+
+def plan_steering(event: Event, name: str, snapshot: Snapshot) -> SteeringPlan:
+    """Compare one steering with what stands."""
+    spec = event.steering[name]
+    order = _order(event, name, spec)
+    steer = snapshot.steering(spec.at, spec.driver).named(name)
+    if steer is not None and steer.mark.template not in ("", order.mark.template):
+        return SteeringPlan(refusals=(_refusal(name),))
+    what = _difference(steer, order.addressed(snapshot))
+    if not what:
+        assert steer is not None
+        hold = (_step(name, spec, "hold", "change", Settle(unit=name), "clients go by an older answer"),)
+        return SteeringPlan(steps=hold if steer.settles > 0 else ())
+    step = _step(name, spec, "steer", "change", order, _why(order))
+    return SteeringPlan(steps=(step,), drift=(Drift(unit=name, cloud=spec.at, kind="steering", what=what),))
+
+
+def _refusal(name: str) -> str:
+    return (
+        f"steering {name}: what it steers by cannot change while it stands; give the steering a new name, or "
+        "destroy the event first"
+    )
+
+
+def targets_of(event: Event, spec: SteeringSpec) -> tuple[Target, ...]:
+    """The targets of a steering in the order of their names; VIPs are still to be seen."""
+    return tuple(_target(event, spec, name) for name in sorted(spec.targets))
+
+
+def _target(event: Event, spec: SteeringSpec, name: str) -> Target:
+    one = spec.targets[name]
+    balancer = event.balancers[one.balancer] if one.balancer else None
+    return Target(
+        name=name,
+        share=spec.share_of(name),
+        to=one.addressed,
+        home=name == spec.home,
+        balancer=one.balancer or "",
+        cloud=event.place_of(balancer) if balancer else "",
+        driver=balancer.driver if balancer else "",
+        port=balancer.port if balancer else 80,
+        rules=one.rules,
+    )
+
+
+def _order(event: Event, name: str, spec: SteeringSpec) -> SetShares:
+    targets, options = targets_of(event, spec), spec.options()
+    fixed = tuple(pair for pair in options if pair[0] not in ("ttl", "table"))
+    mark = Mark(
+        event=event.event,
+        unit=name,
+        op=digest(
+            event.event, name, "steering", [(one.name, one.share, one.to, one.rules) for one in targets], options
+        ),
+        template=digest(spec.driver, spec.at, fixed),
+    )
+    return SetShares(unit=name, targets=targets, options=options, settle=spec.settle, mark=mark)
+
+
+def _difference(steer: Steer | None, wanted: tuple[Target, ...]) -> str:
+    if steer is None:
+        return "clients are not steered yet"
+    if steer.state == "REVERTED":
+        return "clients are sent as before the event"
+    if steer.state != "ACTIVE":
+        return steer.detail or "changed by somebody else"
+    if steer.wants(wanted):
+        return ""
+    now = {one.name: one.share for one in steer.targets}
+    moved = [f"{one.name} {now.get(one.name, 0):g} %, wanted {one.share:g} %" for one in wanted]
+    return "; ".join(line for line, one in zip(moved, wanted, strict=True) if now.get(one.name) != one.share) or (
+        "clients are sent to other addresses than wanted"
+    )
+
+
+def _why(order: SetShares) -> str:
+    return "clients: " + ", ".join(f"{one.name} {one.share:g} %" for one in order.targets)
+
+
+def ordered(event: Event, parts: Iterable[SteeringPlan], steps: Sequence[Step]) -> list[Step]:
+    """The steering's steps, each after the writes that give its balancers members; ``steps`` is what comes before."""
+    writes = {step.unit: step.id for step in steps if step.family == "balancer" and step.verb == "members"}
+    made = [step for part in parts for step in part.steps]
+    return [_behind(event, step, writes) for step in made]
+
+
+def _behind(event: Event, step: Step, writes: dict[str, str]) -> Step:
+    names = {one.balancer for one in event.steering[step.unit].targets.values() if one.balancer and one.share}
+    after = tuple(sorted(writes[name] for name in names if name in writes))
+    return replace(step, after=after)
+
+
+def before(steps: Iterable[Step], steering: Sequence[Step]) -> list[Step]:
+    """The same steps; what drains or removes at a balancer waits for the steering that may take clients from it."""
+    ids = tuple(sorted(step.id for step in steering if step.verb != "forget"))
+    return [_waits(step, ids) for step in steps]
+
+
+def _waits(step: Step, ids: tuple[str, ...]) -> Step:
+    goes = step.family == "balancer" and (step.verb in ("drain", "settle") or step.id.endswith("/remove"))
+    return replace(step, after=tuple(sorted({*step.after, *ids}))) if ids and goes else step
+
+
+def leftovers(event: Event, snapshot: Snapshot) -> list[Step]:
+    """Steps that revert the steerings which the event no longer has."""
+    keep = {(spec.at, spec.driver, name) for name, spec in event.steering.items()}
+    return endings(snapshot, keep, "no such steering in the event")
+
+
+def endings(snapshot: Snapshot, keep: set[tuple[str, str, str]], why: str = "the event ends") -> list[Step]:
+    """Two steps per steering that is not kept, (place, driver, unit): put back what stood before, then forget it."""
+    return [
+        step
+        for view in snapshot.steerings
+        for steer in view.steers
+        if (view.cloud, view.driver, steer.mark.unit) not in keep
+        for step in _ending(view, steer.mark, why)
+    ]
+
+
+def _ending(view: SteeringView, mark: Mark, why: str) -> tuple[Step, Step]:
+    stem = f"steering:{mark.unit}/{digest(view.cloud, view.driver)[:6]}"
+    back = Step(
+        id=f"{stem}/revert",
+        unit=mark.unit,
+        family="steering",
+        driver=view.driver,
+        cloud=view.cloud,
+        verb="revert",
+        action="remove",
+        subject=Revert(unit=mark.unit, event=mark.event),
+        why=f"clients go home: {why}",
+    )
+    gone = Forget(unit=mark.unit, event=mark.event)
+    words = "what was kept of before goes"
+    last = replace(back, id=f"{stem}/forget", verb="forget", subject=gone, after=(back.id,), why=words)
+    return back, last
+
+
+def _step(name: str, spec: SteeringSpec, verb: str, action: Action, order: SteeringOrder, why: str) -> Step:
+    return Step(
+        id=f"steering:{name}/{verb}",
+        unit=name,
+        family="steering",
+        driver=spec.driver,
+        cloud=spec.at,
+        verb=verb,
+        action=action,
+        subject=order,
+        why=why,
+    )
