@@ -327,7 +327,7 @@ class Sentry:
         """Refuse a plan that would make what there is no room for. Raises `PlanError`; asks only where it creates."""
         if not any(step.action == "create" for step in plan.steps):
             return
-        places = {(step.family, step.cloud, step.driver) for step in plan.steps if step.family != "stretch"}
+        places = {(step.family, step.cloud, step.driver) for step in plan.steps if step.family in ("pool", "balancer")}
         grounds = self._looker.snapshot(event, sorted(places), full=True, limits=True)
         refusals = tuple(f"{one.cloud}: {one.found}; {one.do}" for one in shortages(plan.steps, grounds))
         if refusals:

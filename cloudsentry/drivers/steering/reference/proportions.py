@@ -12,6 +12,9 @@ WEIGHT_MOST = 256
 NEAR = 0.005
 """Of each share: an error below which the smallest weights are taken."""
 
+LEAST = 0.05
+"""Percent: smaller shares are judged as this one; 256 to 1 over a few fronts gives no less."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
@@ -39,7 +42,7 @@ def spread(shares: Sequence[float], sizes: Sequence[int], *, weighed: bool) -> S
     if not weighed:
         return _spread(shares, owners, tuple(sizes))
     total = [sum(size for size, owner in zip(sizes, owners, strict=True) if owner == index) for index in _of(shares)]
-    wanted = [shares[owner] / total[owner] * size if size else 0.0 for size, owner in zip(sizes, owners, strict=True)]
+    wanted = [shares[owner] / total[owner] * size if size else None for size, owner in zip(sizes, owners, strict=True)]
     tried = (_spread(shares, owners, _scaled(wanted, top)) for top in range(1, WEIGHT_MOST + 1))
     best: tuple[float, Spread] | None = None
     for one in tried:
@@ -70,9 +73,9 @@ def _counts(shares: Sequence[float], fronts: int) -> list[int] | None:
     return counts
 
 
-def _scaled(wanted: Sequence[float], top: int) -> tuple[int, ...]:
-    most = max(wanted)
-    return tuple(max(1, round(top * one / most)) if one else 0 for one in wanted)
+def _scaled(wanted: Sequence[float | None], top: int) -> tuple[int, ...]:
+    most = max(one for one in wanted if one is not None)
+    return tuple(0 if one is None else max(1, round(top * one / most)) for one in wanted)
 
 
 def _spread(shares: Sequence[float], owners: tuple[int, ...], weights: tuple[int, ...]) -> Spread:
@@ -85,4 +88,4 @@ def _spread(shares: Sequence[float], owners: tuple[int, ...], weights: tuple[int
 
 
 def _error(shares: Sequence[float], given: Sequence[float]) -> float:
-    return max(abs(got / share - 1) if share else got for share, got in zip(shares, given, strict=True))
+    return max(abs(got - share) / max(share, LEAST) for share, got in zip(shares, given, strict=True))
