@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-from cloudsentry.clouds.guard import Check, guarded
+from cloudsentry.clouds.guard import Holder, guarded
 from cloudsentry.drivers.balancer.base import BalancerScope
 from cloudsentry.drivers.pool.base import PoolScope
 from cloudsentry.errors import SentryError
@@ -64,10 +64,10 @@ class Looker:
 
         return reading(look, self._pace, self._clock)
 
-    def act(self, place: Place, order: Order, check: Check | None = None) -> None:
-        """Hand an order to the driver of a place; ``check`` is asked before every call that changes something."""
+    def act(self, place: Place, order: Order, holder: Holder | None = None) -> None:
+        """Hand an order to the driver of a place; ``holder`` is asked before every call that changes something."""
         driver = self._loader.at(place)
-        with guarded(check):
+        with guarded(holder):
             self.breaker.call((place[1], place[0]), lambda: driver.act(order))
 
     def _patient(self, place: Place, event: Event, full: bool, limits: bool) -> View:

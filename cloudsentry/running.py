@@ -67,8 +67,11 @@ class Running:
 
     def _rounds(
         self, event: Event, plan: Plan, snapshot: Snapshot, number: int, listen: Listener, hold: Hold
-    ) -> tuple[tuple[StepReport, ...], Snapshot]:
-        """Run the plan; while servers cannot be had where they are pinned, plan and run what stands in for them."""
+    ) -> tuple[tuple[StepReport, ...], Snapshot, bool]:
+        """Run the plan; while servers cannot be had where they are pinned, plan and run what stands in for them.
+
+        The last of the three is whether it went on to its end.
+        """
         ended: dict[str, StepReport] = {}
         short = Short()
         for left in range(ROUNDS - 1, -1, -1):
@@ -76,7 +79,9 @@ class Running:
             ended |= {step.id: step for step in run.go()}
             snapshot = run.snapshot
             lacking = tuple(step.id for step in plan.steps if ended[step.id].lack)
-            if not (left and lacking and any(pool.spill for pool in event.pools.values())) or self.clock.stopped:
+            if run.gave_way or self.clock.stopped:
+                return tuple(ended.values()), snapshot, False
+            if not (left and lacking and any(pool.spill for pool in event.pools.values())):
                 break
             lost, avoid = _learnt(plan, lacking, snapshot)
             short = Short(units=Counter(short.units) + lost, avoid=short.avoid | avoid)
@@ -90,14 +95,14 @@ class Running:
                 origin = origin_of(ended[id].unit)
                 if placed[origin] >= lost[origin]:
                     ended[id] = self._spilled(number, ended[id])
-        return tuple(ended.values()), snapshot
+        return tuple(ended.values()), snapshot, not self.clock.stopped
 
     def _run(self, event: Event, plan: Plan, snapshot: Snapshot, number: int, listen: Listener, hold: Hold) -> Run:
         return Run(
             plan,
             snapshot,
             number=number,
-            act=lambda place, order: self.looker.act(place, order, hold.check),
+            act=lambda place, order: self.looker.act(place, order, hold),
             look=lambda place: self.looker.place(place, event),
             ledger=self.journal,
             pace=self.pace,
@@ -106,6 +111,7 @@ class Running:
         )
 
     def _spilled(self, number: int, step: StepReport) -> StepReport:
+            until=self.until,
         error = f"{step.error}; others stand in"
         self.journal.step_ended(number, step.id, "spilled", step.attempts, error)
         return replace(step, outcome="spilled", lack=False, error=error)

@@ -65,14 +65,22 @@ class CountingAdapter(BaseAdapter):  # type: ignore[misc]  # requests is untyped
 
     def send(self, request: Any, **options: Any) -> Any:
         """Count, then send; a write only while whoever makes it still may."""
-        if str(request.method) not in _READS and not family(str(request.url)).endswith(_TOKENS):
-            guard.ask()
-        self._counter.add(str(request.method), str(request.url))
+        method = "ASK" if request.headers.pop(ASKS, None) else str(request.method)
+        if method not in _READS and not family(str(request.url)).endswith(_TOKENS):
+            self._sign(request, guard.asked())
+        self._counter.add(method, str(request.url))
         return self._inner.send(request, **options)
 
     def close(self) -> None:
         """Close what is inside."""
         self._inner.close()
+    @staticmethod
+    def _sign(request: Any, origin: str) -> None:
+        """keystoneauth sends a request of its own making again, with the headers it has: signed once is enough."""
+        agent = str(request.headers.get("User-Agent", ""))
+        if origin and origin not in agent:
+            request.headers["User-Agent"] = f"{agent} {origin}".strip()
+
 
 
 def family(url: str) -> str:

@@ -6,6 +6,7 @@ database cannot be used. Times come from the machine's clock, in UTC.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import datetime as dt
 import json
@@ -16,6 +17,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Self
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from cloudsentry.errors import UserError
 from cloudsentry.journal.fences import Fences
@@ -70,10 +72,8 @@ class Journal:
         """
         now = _now()
         with self._store.writing() as db:
-            known = db.execute(sa.select(events.c.state).where(events.c.name == event)).scalar()
+            known = _locked(db, event, now)
             newest = _newest(db, event)
-            if known is None:
-                db.execute(events.insert().values(name=event, state="kept", created=now, updated=now))
             if newest is not None and newest.digest == digest:
                 if known != "kept":
                     _touch(db, event, now, state="kept")
@@ -113,6 +113,8 @@ class Journal:
         now = _now()
         with self._store.writing() as db:
             made = db.execute(
+            # The event's row first: a run's foreign key would lock it for reading, and two such wait for each other.
+            _touch(db, event, now)
                 runs.insert().values(
                     event=event,
                     revision=revision,
@@ -126,7 +128,6 @@ class Journal:
             ).inserted_primary_key
             run = int(made[0]) if made else 0
             _add(db, run, steps)
-            _touch(db, event, now)
             return run
 
     def add_steps(self, run: int, steps: Iterable[Step]) -> None:
@@ -152,6 +153,7 @@ class Journal:
         now = _now()
         with self._store.writing() as db:
             db.execute(
+            _touch(db, report.event, now)
                 runs.update()
                 .where(runs.c.id == run)
                 .values(
@@ -162,7 +164,6 @@ class Journal:
                     report=json.dumps(asdict(report), sort_keys=True),
                 )
             )
-            _touch(db, report.event, now)
 
     def run_failed(self, run: int) -> None:
         """Give up a run whose process is gone: it has failed, and its calls are waited for no more."""
@@ -184,7 +185,7 @@ class Journal:
 
     def run(self, number: int) -> RunRow:
         """One run with its steps, in the order of its plans. Raises `UserError` where there is no such run."""
-        columns = [column for column in steps.c if column.name not in ("run", "position")]
+        columns = [steps.c[name] for name in StepRow.__slots__]
         with self._store.reading() as db:
             row = db.execute(sa.select(runs).where(runs.c.id == number)).mappings().first()
             if row is None:
@@ -230,6 +231,17 @@ def _newest(db: sa.Connection, event: str, number: int | None = None) -> Revisio
 
 
 def _touch(db: sa.Connection, event: str, now: dt.datetime, **values: Any) -> None:
+def _locked(db: sa.Connection, event: str, now: dt.datetime) -> str:
+    """The event's state, made where it is new; nobody else writes of it until the commit."""
+    query = sa.select(events.c.state).where(events.c.name == event).with_for_update()
+    known = db.execute(query).scalar()
+    if known is None:
+        with contextlib.suppress(IntegrityError), db.begin_nested():  # somebody else may be the first
+            db.execute(events.insert().values(name=event, state="kept", created=now, updated=now))
+        known = db.execute(query).scalar_one()
+    return str(known)
+
+
     db.execute(events.update().where(events.c.name == event).values(updated=now, **values))
 
 

@@ -51,6 +51,11 @@ class Hold:
             raise Lost(f"event {self.event}: the lease {told} and was not renewed in time: nothing more is written")
 
     @property
+    def origin(self) -> str:
+        """How requests of this holder are told from others' in an access log."""
+        return f"event/{self.event} token/{self.token} pid/{os.getpid()}"
+
+    @property
     def fence(self) -> Fence:
         """What the journal's writers are given, so that they refuse what this process writes when it is late."""
         return Fence(event=self.event, token=self.token, alive=self.check)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from cloudsentry.journal.store import Store
 from cloudsentry.journal.tables import passes
@@ -46,8 +47,12 @@ class Passes:
 
     def _put(self, event: str, values: dict[str, Any], nudges: int) -> None:
         with self._store.writing() as db:
-            if db.execute(passes.update().where(passes.c.event == event).values(values)).rowcount == 0:
-                new = {"event": event, "agent": "", "began": None, "nudges": nudges}
-                db.execute(
-                    passes.insert().values(new | {key: values[key] for key in ("agent", "began") & values.keys()})
-                )
+            change = passes.update().where(passes.c.event == event).values(values)
+            if db.execute(change).rowcount:
+                return
+            new = {"event": event, "agent": "", "began": None, "nudges": nudges}
+            try:
+                with db.begin_nested():
+                    db.execute(passes.insert().values(new | ({} if nudges else values)))
+            except IntegrityError:  # somebody else was the first
+                db.execute(change)

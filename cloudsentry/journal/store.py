@@ -10,7 +10,7 @@ import copy
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
@@ -22,6 +22,11 @@ BUSY_MS = 30_000
 """How long a writer waits for another process's transaction; ours last milliseconds."""
 
 _WRITE = {"cloudsentry_write": True}
+
+DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql"}
+"""What a URL without a driver means, whatever the version of SQLAlchemy; the extras of the package bring these."""
+
+HIDDEN = "***"
 
 
 class Barrier(Protocol):
@@ -37,7 +42,7 @@ class Store:
         """Open, and upgrade where needed. Raises `UserError` for a URL that cannot be used, `SentryError` otherwise."""
         self._engine = _engine(url)
         self._barrier: Barrier | None = None
-        self.place = self._engine.url.render_as_string(hide_password=True)
+        self.place = self._engine.url.set(query={}).render_as_string(hide_password=True)
         with self._told():
             _secure(self._engine.url)
             if self._version() != HEAD:
@@ -46,16 +51,20 @@ class Store:
     @contextlib.contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """One consistent look."""
-        with self._told(), self._engine.begin() as connection:
-            yield connection
+        with self._told(), self._engine.connect() as connection:
+            _isolate(connection, "REPEATABLE READ")
+            with connection.begin():
+                yield connection
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sa.Connection]:
         """One transaction: on leaving it is on disk, or nothing of it is."""
-        with self._told(), self._engine.connect().execution_options(**_WRITE) as connection, connection.begin():
-            if self._barrier is not None:
-                self._barrier.verify(connection)
-            yield connection
+        with self._told(), self._engine.connect().execution_options(**_WRITE) as connection:
+            _isolate(connection, "READ COMMITTED")
+            with connection.begin():
+                if self._barrier is not None:
+                    self._barrier.verify(connection)
+                yield connection
 
     def behind(self, barrier: Barrier) -> Self:
         """The same database; there every writing transaction begins with the barrier's consent."""
@@ -103,7 +112,7 @@ class Store:
         try:
             yield
         except SQLAlchemyError as error:
-            cause = getattr(error, "orig", None) or error
+            cause = _scrubbed(str(getattr(error, "orig", None) or error), self._engine.url)
             raise SentryError(f"the journal {self.place} cannot be used: {cause}") from error
         except OSError as error:
             raise SentryError(f"the journal {self.place} cannot be used: {error}") from error
@@ -111,15 +120,33 @@ class Store:
 
 def _engine(url: str) -> sa.Engine:
     try:
-        engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
-    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+        place = sa.make_url(url)
+        place = place.set(drivername=DRIVERS.get(place.drivername, place.drivername))
+        # hide_parameters: what is written may hold secrets, and an error that is shown for debugging quotes it.
+        engine = sa.create_engine(place, pool_pre_ping=place.get_backend_name() != "sqlite", hide_parameters=True)
+    except (ArgumentError, ValueError, NoSuchModuleError, ImportError) as error:
         # The text of a URL that does not parse may hold a password: told is only what is missing.
-        what = "is no database URL" if isinstance(error, ArgumentError) else f"needs a driver: {error}"
-        raise UserError(f"[journal] connection {what}") from error
+        known = isinstance(error, NoSuchModuleError | ImportError)
+        what = f"needs a driver: {error}" if known else "is no database URL"
+        raise UserError(f"[journal] connection {what}") from (error if known else None)
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _sqlite_connect)
         sa.event.listen(engine, "begin", _sqlite_begin)
     return engine
+
+
+def _isolate(connection: sa.Connection, level: Literal["REPEATABLE READ", "READ COMMITTED"]) -> None:
+    """A look is of one moment; a writer sees what was committed before its locks. SQLite's transactions do both."""
+    if connection.dialect.name != "sqlite":
+        connection.execution_options(isolation_level=level)
+
+
+def _scrubbed(text: str, url: sa.URL) -> str:
+    """Without what of the URL may be secret: the password, and the options, some of which are passwords too."""
+    options = [value for found in url.query.values() for value in ([found] if isinstance(found, str) else found)]
+    for secret in sorted(filter(None, [url.password, *options]), key=len, reverse=True):
+        text = text.replace(str(secret), HIDDEN)
+    return text
 
 
 def _sqlite_connect(connection: Any, record: Any) -> None:

@@ -13,5 +13,8 @@ context.configure(
     transactional_ddl=connection.dialect.name in ("sqlite", "postgresql"),
     render_as_batch=True,
 )
+if connection.dialect.name in ("mysql", "mariadb"):
+    # Its default takes two names for one that differ in case, and may not know every script.
+    connection.exec_driver_sql("ALTER DATABASE CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")
 with context.begin_transaction():
     context.run_migrations()
