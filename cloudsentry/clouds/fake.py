@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import pydantic
 
@@ -94,6 +95,12 @@ def kill(rules: list[FaultRule], kind: Literal["kill_before", "kill_after"]) -> 
 S = TypeVar("S")
 
 
+@functools.cache
+def _adapter(state: type[Any]) -> pydantic.TypeAdapter[Any]:
+    """Once per type: building one costs more than a hundred calls of it."""
+    return pydantic.TypeAdapter(state)
+
+
 class World(Generic[S]):
     """A state that one at a time works on. With a path every piece of work is read from and written to the file."""
 
@@ -101,7 +108,7 @@ class World(Generic[S]):
         self._lock = threading.RLock()
         self._blank = blank
         self._path = path
-        self._json = pydantic.TypeAdapter(state)
+        self._json: pydantic.TypeAdapter[S] = _adapter(state)
         self._state = blank()
 
     @property

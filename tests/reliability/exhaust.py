@@ -4,8 +4,8 @@
     python tests/reliability/exhaust.py FOLDER [--lanes 3] [--seconds 3600] [--only REGEX]
 
 Several events go round their operations side by side. Each case is a line of FOLDER/cases.jsonl as soon as it has
-ended; called again, the program goes on with the cases that have no line yet. `benchmarks/reliability/table.py` makes
-the tables.
+ended; called again, the program goes on with the cases that have no line yet. SIGTERM ends it after the cases under
+way. `benchmarks/reliability/table.py` makes the tables.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import json
 import random
 import re
 import shutil
+import signal
 import sys
 import threading
 import time
@@ -82,6 +83,10 @@ class Work:
             return set()
         lines = [json.loads(line) for line in self._file.read_text().splitlines()]
         return {Point(**{name: line[name] for name in Point.__dataclass_fields__}) for line in lines}
+
+    def stop(self) -> None:
+        """Begin no further case."""
+        self._end = 0.0
 
     def next(self, operation: str) -> Point | None:
         """The next case of an operation, or None."""
@@ -164,6 +169,7 @@ def main() -> None:
         Lane(clouds=clouds, folder=options.folder / f"lane{place}", name=f"crash-{place}", vlan=150 + place)
         for place in range(options.lanes)
     ]
+    signal.signal(signal.SIGTERM, lambda *_: work.stop())
     threads = [threading.Thread(target=drive, args=(lane, work)) for lane in lanes]
     for thread in threads:
         thread.start()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import shutil
@@ -44,6 +45,8 @@ def _unsynced(connection: Any, record: Any) -> None:
 
 _synced = store._sqlite_connect
 store._sqlite_connect = _unsynced
+# What SQLAlchemy has compiled it keeps by engine: one for all cases, whose connections close with each journal.
+store._engine = functools.cache(store._engine)
 
 
 def event(xeon: int = 2, opteron: int = 2, *, weight: int = 10, image: str = "tiny", osaka: bool = True) -> Event:
@@ -113,18 +116,19 @@ class Bench:
         self._golden = folder / "golden"
         self._golden.mkdir(parents=True)
         with _in(self._golden):
+            Journal(_settings().journal.connection).close()  # its schema is made once
             stands = scenario.stands
             if stands is not None:
                 assert operate(stands, stands).outcome == "done"
 
-    def case(self, prepare: Callable[[], None]) -> Verdict:
-        """One case: ``prepare`` sets the trap, in the process that is to fall into it."""
+    def case(self, prepare: Callable[[], None], *, kills: bool = True) -> Verdict:
+        """One case: ``prepare`` sets the trap in the process that is to fall into it, one of its own where it kills."""
         folder = self._folder / "case"
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(self._golden, folder)
         scenario = self.scenario
         with _in(folder):
-            ended = _child(lambda: _trapped(scenario, prepare))
+            ended = _child(lambda: _trapped(scenario, prepare)) if kills else _trapped(scenario, prepare)
             with _disarmed() as struck:
                 struck = struck or ended != 0
                 try:
@@ -256,10 +260,11 @@ def _settings() -> conf.Settings:
     return conf.settings([], config_files=[])
 
 
-def _trapped(scenario: Scenario, prepare: Callable[[], None]) -> None:
+def _trapped(scenario: Scenario, prepare: Callable[[], None]) -> int:
     prepare()
     with contextlib.suppress(SentryError):
         operate(scenario.wanted, scenario.stands)
+    return 0
 
 
 def _child(work: Callable[[], None]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -29,11 +30,22 @@ def table() -> Iterator[list[dict[str, object]]]:
         file.write_text(json.dumps(rows, indent=1) + "\n")
 
 
-def _sweep(bench: Bench, arm: Callable[[int], None]) -> list[tuple[int, Verdict]]:
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """In memory where the machine has such a place: a case makes and removes a dozen files."""
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(prefix="cloudsentry-", dir=memory) as made:
+        yield Path(made)
+
+
+def _sweep(bench: Bench, arm: Callable[[int], None], *, kills: bool = False) -> list[tuple[int, Verdict]]:
     """The fault at the first call, the second, … until the operation has no such call any more."""
     verdicts = []
     for nth in itertools.count(1):
-        verdict = bench.case(lambda nth=nth: arm(nth))  # type: ignore[misc]
+        verdict = bench.case(lambda nth=nth: arm(nth), kills=kills)  # type: ignore[misc]
         if not verdict.struck:
             return verdicts
         verdicts.append((nth, verdict))
@@ -67,23 +79,16 @@ def _hold(rows: list[dict[str, object]], scenario: Scenario, fault: str, verdict
     assert [(where, verdict) for where, verdict in verdicts if not verdict.good] == []
 
 
-# At every commit: kills, and answers that were lost. The other faults are swept by `tox -e exhaustive`.
-@pytest.mark.parametrize(
-    "kind",
-    [
-        *KILLS,
-        "ambiguous_before",
-        "ambiguous_after",
-        *(pytest.param(kind, marks=pytest.mark.exhaustive) for kind in FAULTS if not kind.startswith("ambiguous")),
-    ],
-)
+@pytest.mark.parametrize("kind", [*KILLS, *FAULTS])
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-def test_at_every_call(scenario: Scenario, kind: str, tmp_path: Path, table: list[dict[str, object]]) -> None:
-    bench = Bench(scenario, tmp_path)
+def test_at_every_call(scenario: Scenario, kind: str, folder: Path, table: list[dict[str, object]]) -> None:
+    bench = Bench(scenario, folder)
     verdicts = [
         (f"{family} {cloud} call {nth}", verdict)
         for family, cloud in PLACES
-        for nth, verdict in _sweep(bench, lambda nth, family=family, cloud=cloud: arm_call(family, cloud, kind, nth))  # type: ignore[misc]
+        for nth, verdict in _sweep(
+            bench, lambda nth, family=family, cloud=cloud: arm_call(family, cloud, kind, nth), kills=kind in KILLS
+        )  # type: ignore[misc]
     ]
     _hold(table, scenario, kind, verdicts)
 
@@ -91,20 +96,20 @@ def test_at_every_call(scenario: Scenario, kind: str, tmp_path: Path, table: lis
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_at_every_line_of_the_journal(
-    scenario: Scenario, after: bool, tmp_path: Path, table: list[dict[str, object]]
+    scenario: Scenario, after: bool, folder: Path, table: list[dict[str, object]]
 ) -> None:
-    bench = Bench(scenario, tmp_path)
+    bench = Bench(scenario, folder)
     verdicts = [
         (f"{method} {nth}", verdict)
         for method in ("revise", "begin", "intent", "step_ended", "run_ended", "event_gone")
-        for nth, verdict in _sweep(bench, lambda nth, method=method: arm_journal(method, nth, after=after))  # type: ignore[misc]
+        for nth, verdict in _sweep(bench, lambda nth, method=method: arm_journal(method, nth, after=after), kills=True)  # type: ignore[misc]
     ]
     _hold(table, scenario, f"kill {'after' if after else 'before'} a line of the journal", verdicts)
 
 
 @pytest.mark.parametrize("scenario", [item for item in SCENARIOS if item.wanted], ids=lambda scenario: scenario.name)
-def test_servers_that_end_in_error(scenario: Scenario, tmp_path: Path, table: list[dict[str, object]]) -> None:
-    bench = Bench(scenario, tmp_path)
+def test_servers_that_end_in_error(scenario: Scenario, folder: Path, table: list[dict[str, object]]) -> None:
+    bench = Bench(scenario, folder)
 
     def arm(cloud: str, nth: int) -> None:
         arm_call("pool", cloud, "error_server", nth, verb="CreateServers")
@@ -118,12 +123,12 @@ def test_servers_that_end_in_error(scenario: Scenario, tmp_path: Path, table: li
         _hold(table, scenario, "a server ends in ERROR", verdicts)
 
 
-@pytest.mark.parametrize("kind", ["denied", pytest.param("nocapacity", marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("kind", ["denied", "nocapacity"])
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_rollback_after_a_permanent_failure_at_every_call(
-    scenario: Scenario, kind: str, tmp_path: Path, table: list[dict[str, object]]
+    scenario: Scenario, kind: str, folder: Path, table: list[dict[str, object]]
 ) -> None:
-    bench = Bench(scenario, tmp_path)
+    bench = Bench(scenario, folder)
     verdicts = [
         (f"{family} {cloud} call {nth}", verdict)
         for family, cloud in PLACES
