@@ -1,4 +1,4 @@
-"""The contracts of policies and signals, over every one of them: the kit that other people's drivers are tested with."""
+"""The contracts of policies and signals, over every one of them, by the kit that other drivers are tested with."""
 
 from __future__ import annotations
 
