@@ -67,11 +67,8 @@ class Running:
 
     def _rounds(
         self, event: Event, plan: Plan, snapshot: Snapshot, number: int, listen: Listener, hold: Hold
-    ) -> tuple[tuple[StepReport, ...], Snapshot, bool]:
-        """Run the plan; while servers cannot be had where they are pinned, plan and run what stands in for them.
-
-        The last of the three is whether it went on to its end.
-        """
+    ) -> tuple[tuple[StepReport, ...], Snapshot]:
+        """Run the plan; while servers cannot be had where they are pinned, plan and run what stands in for them."""
         ended: dict[str, StepReport] = {}
         short = Short()
         for left in range(ROUNDS - 1, -1, -1):
@@ -79,9 +76,7 @@ class Running:
             ended |= {step.id: step for step in run.go()}
             snapshot = run.snapshot
             lacking = tuple(step.id for step in plan.steps if ended[step.id].lack)
-            if run.gave_way or self.clock.stopped:
-                return tuple(ended.values()), snapshot, False
-            if not (left and lacking and any(pool.spill for pool in event.pools.values())):
+            if not (left and lacking and any(pool.spill for pool in event.pools.values())) or self.clock.stopped:
                 break
             lost, avoid = _learnt(plan, lacking, snapshot)
             short = Short(units=Counter(short.units) + lost, avoid=short.avoid | avoid)
@@ -95,7 +90,7 @@ class Running:
                 origin = origin_of(ended[id].unit)
                 if placed[origin] >= lost[origin]:
                     ended[id] = self._spilled(number, ended[id])
-        return tuple(ended.values()), snapshot, not self.clock.stopped
+        return tuple(ended.values()), snapshot
 
     def _run(self, event: Event, plan: Plan, snapshot: Snapshot, number: int, listen: Listener, hold: Hold) -> Run:
         return Run(
@@ -111,7 +106,6 @@ class Running:
         )
 
     def _spilled(self, number: int, step: StepReport) -> StepReport:
-            until=self.until,
         error = f"{step.error}; others stand in"
         self.journal.step_ended(number, step.id, "spilled", step.attempts, error)
         return replace(step, outcome="spilled", lack=False, error=error)
