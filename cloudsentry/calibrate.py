@@ -1,7 +1,8 @@
-"""The hall's floor for calibration: what the servers of a pool carry, measured, and weights from it.
+"""The hall's floor for calibration: what the servers of a pool carry, measured.
 
 Load goes to the servers themselves, past the balancer: 1 … k servers of one hypervisor at once, as many as stand
-there, for guests with the same work on one host do not add up. Nothing of the event is changed.
+there, for guests with the same work on one host do not add up. Nothing of the event is changed. Kinds take turns, in
+several short ramps, so that what else happens on the machines meets all of them alike.
 """
 
 from __future__ import annotations
@@ -9,21 +10,25 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import math
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from statistics import median
 from typing import TYPE_CHECKING
 
 from cloudsentry.drivers.load.base import SECONDS_MOST, LoadDriver
+from cloudsentry.drivers.load.witness import Witness, bound
 from cloudsentry.errors import UserError
 from cloudsentry.journal.calibrations import Calibrations
 from cloudsentry.loading import Loader
-from cloudsentry.planner.knee import further, knee
+from cloudsentry.planner.knee import Knee, further, knee
+from cloudsentry.planner.limits import Estimate, estimate, settled
 from cloudsentry.planner.ratios import carried, weights_of
 from cloudsentry.records.loading import Capacity, LoadOrder, LoadResult, Target
 from cloudsentry.records.reports import ServerLine
-from cloudsentry.spec.event import Event
-from cloudsentry.weigh import WEIGHT_MOST, unit_of
+from cloudsentry.spec.event import Event, unit_of
+from cloudsentry.weigh import WEIGHT_MOST
 
 if TYPE_CHECKING:
     from cloudsentry.sentry import Sentry
@@ -34,6 +39,10 @@ MOST = {"apache": 100}
 """The largest weight of balancer drivers that have another range: `mod_proxy_balancer`'s load factor."""
 HEADROOM = 0.15
 """Kept free where a pool's load is told: latency at 85 % of capacity is what this project tunes for."""
+SEGMENT = 1448
+"""Bytes of an answer in one packet on a wire of MTU 1500 (TCP over IPv4 with time stamps)."""
+WHY_MOST = 255
+"""Characters of a line's reason that the journal keeps."""
 
 Told = Callable[[str], None]
 
@@ -42,7 +51,8 @@ Told = Callable[[str], None]
 class Asked:
     """What somebody asks to be measured. ``place`` is where load comes from, ``seconds`` a step of the ramp's.
 
-    Of ``rounds`` the best counts: whoever else works on the machines can only make servers look weaker.
+    ``groups`` is where the servers' control groups are to be seen on their hypervisors, reached by ``hypervisors``
+    (both may hold ``{hypervisor}``, the first ``{id}``); the lab's own where empty.
     """
 
     event: str
@@ -51,17 +61,34 @@ class Asked:
     driver: str = "wrk"
     path: str = "/image"
     port: int = 0
-    seconds: float = 5.0
-    rounds: int = 1
+    seconds: float = 1.0
+    rounds: int = 3
+    groups: str = ""
+    hypervisors: str = "local"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Servers of one unit that stand on one hypervisor."""
+    """Servers of one unit that stand on one hypervisor; ``ids`` are the servers', in the targets' order."""
 
     unit: str
     hypervisor: str
     targets: tuple[Target, ...]
+    ids: tuple[str, ...] = ()
+    cloud: str = ""
+
+    def first(self, count: int) -> Group:
+        """So many of them."""
+        return replace(self, targets=self.targets[:count], ids=self.ids[:count])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ramp:
+    """One ramp of one packing: its steps, where it bends, and what the servers carry by it."""
+
+    steps: tuple[LoadResult, ...]
+    bend: Knee
+    estimate: Estimate
 
 
 def silent(line: str) -> None:
@@ -74,6 +101,11 @@ def groups(sentry: Sentry, asked: Asked) -> tuple[Group, ...]:
     Raises `UserError` for a pool that the event has not, or none of whose servers serves.
     """
     event, _ = sentry.event(asked.event)
+    return standing(sentry, event, asked)
+
+
+def standing(sentry: Sentry, event: Event, asked: Asked) -> tuple[Group, ...]:
+    """As `groups`, for an event at hand."""
     if asked.pool not in event.pools:
         raise UserError(f"event {event.event} has no pool {asked.pool!r}; it has {', '.join(event.pools)}")
     if not 1 <= asked.seconds <= SECONDS_MOST:
@@ -81,15 +113,26 @@ def groups(sentry: Sentry, asked: Asked) -> tuple[Group, ...]:
     if asked.rounds < 1:
         raise UserError(f"at least one round, not {asked.rounds}")
     port = asked.port or _port(event, asked.pool)
-    found: dict[str, dict[str, list[Target]]] = defaultdict(lambda: defaultdict(list))
+    found: dict[str, dict[str, list[ServerLine]]] = defaultdict(lambda: defaultdict(list))
     for line in sentry.status(event).servers:
         if _serves(line, asked.pool):
-            found[line.unit][line.hypervisor].append(Target(address=line.address, port=port))
+            found[line.unit][line.hypervisor].append(line)
     if not found:
-        raise UserError(f"no server of pool {asked.pool} is ACTIVE and has an address: apply the event first")
+        raise UserError(
+            f"no server of pool {asked.pool} is ACTIVE and has an address: apply the event first, or let "
+            "--boot make some"
+        )
     fullest = {unit: max(hosts, key=lambda name: len(hosts[name])) for unit, hosts in found.items()}
-    return tuple(
-        Group(unit=unit, hypervisor=host, targets=tuple(found[unit][host])) for unit, host in sorted(fullest.items())
+    return tuple(_group(unit, host, found[unit][host], port) for unit, host in sorted(fullest.items()))
+
+
+def _group(unit: str, host: str, lines: list[ServerLine], port: int) -> Group:
+    return Group(
+        unit=unit,
+        hypervisor=host,
+        targets=tuple(Target(address=line.address, port=port) for line in lines),
+        ids=tuple(line.id for line in lines),
+        cloud=lines[0].cloud,
     )
 
 
@@ -101,19 +144,33 @@ def calibrate(
     Raises `UserError` as `groups` does and where a server does not answer ``path`` as it should, and `DriverError`
     where load cannot be driven from the place. Then nothing is kept.
     """
-    standing = groups(sentry, asked)
-    event = sentry.event(asked.event)[0].event
+    event, _ = sentry.event(asked.event)
+    return measure(sentry, event, event.event, asked, loader=loader, listen=listen)
+
+
+def measure(
+    sentry: Sentry, event: Event, name: str, asked: Asked, *, loader: Loader | None = None, listen: Told = silent
+) -> tuple[Capacity, ...]:
+    """As `calibrate`, on the servers of ``event``; kept under the name of the event that it is measured for."""
+    present = standing(sentry, event, asked)
     driver: LoadDriver = (loader or Loader()).at(("load", asked.place, asked.driver))
-    at = dt.datetime.now(dt.UTC)
-    packings = [replace(one, targets=one.targets[:k]) for one in standing for k in range(1, len(one.targets) + 1)]
-    best: dict[tuple[str, int], Capacity] = {}
+    witness = Witness(asked.hypervisors, asked.groups)
+    most = max(len(one.targets) for one in present)
+    packings = [one.first(count) for count in range(1, most + 1) for one in present if count <= len(one.targets)]
+    ramps: dict[tuple[str, int], list[Ramp]] = defaultdict(list)
     for _ in range(asked.rounds):
         for group in packings:
-            measured = _capacity(event, asked, group, _ramp(driver, asked, group, listen), at)
-            key = (group.unit, measured.servers)
-            if key not in best or measured.responses > best[key].responses:
-                best[key] = measured
-    found = tuple(replace(one, derating=one.each / best[one.unit, 1].responses) for one in best.values())
+            ramps[group.unit, len(group.targets)].append(_ramp(driver, witness, asked, group, listen))
+    at, pool = dt.datetime.now(dt.UTC), event.pools[asked.pool]
+    made = {
+        (group.unit, len(group.targets)): replace(
+            _capacity(name, asked, group, ramps[group.unit, len(group.targets)], at),
+            flavor=pool.flavor,
+            image=pool.image,
+        )
+        for group in sorted(packings, key=lambda one: (one.unit, len(one.targets)))
+    }
+    found = tuple(replace(one, derating=one.each / made[one.unit, 1].responses) for one in made.values())
     with contextlib.closing(Calibrations(sentry.settings.journal.connection)) as kept:
         kept.add(found)
     return found
@@ -131,23 +188,29 @@ def measured_weights(sentry: Sentry, name: str, balancer: str) -> dict[str, int]
     each: dict[str, float] = {}
     with contextlib.closing(Calibrations(sentry.settings.journal.connection)) as kept:
         for part in spec.members:
-            newest = capacities(kept.newest(event.event, part.pool))
+            lines = kept.newest(event.event, part.pool)
+            newest = capacities(tuple(line for line in lines if line.limit != "machine"))
             wanted = counts_of(event, part.pool)
             if lacking := [unit for unit in wanted if unit not in newest]:
-                raise UserError(f"{', '.join(lacking)}: not measured; run `calibrate {event.event} {part.pool}` first")
+                raise UserError(
+                    f"{', '.join(lacking)}: not measured, or not on a machine that had "
+                    f"room for it; run `calibrate {event.event} {part.pool}` first"
+                )
             each |= {unit: newest[unit] for unit in wanted}
     return weights_of(each, MOST.get(spec.driver, WEIGHT_MOST))
 
 
 def weights_for(found: tuple[Capacity, ...]) -> dict[str, int]:
-    """The weight of each measured unit among its pool's."""
+    """The weight of each measured unit among its pool's; none where the machine was the limit for any of them."""
     each = capacities(found)
+    if any(one.limit == "machine" for one in found):
+        return {}
     weights = weights_of(each, WEIGHT_MOST)
     return {one.unit: weights[pin_of(one.unit)] for one in found}
 
 
 def told(event: Event, pool: str, found: tuple[Capacity, ...]) -> tuple[str, ...]:
-    """What the measured pool carries with those weights, and without its largest unit: lines for people."""
+    """What the measured pool carries with those weights, without its largest unit, and what was not known: lines."""
     each = capacities(found)
     counts = {unit: count for unit, count in counts_of(event, pool).items() if unit in each}
     weights = weights_of(each, WEIGHT_MOST)
@@ -157,6 +220,11 @@ def told(event: Event, pool: str, found: tuple[Capacity, ...]) -> tuple[str, ...
         largest = max(counts, key=lambda unit: counts[unit] * each[unit])
         left = carried(each, {unit: count for unit, count in counts.items() if unit != largest}, weights, HEADROOM)
         lines.append(f"Without {largest}: {left:.0f}.")
+    if doubtful := sorted({one.unit for one in found if one.limit == "machine"}):
+        lines.append(
+            f"The machine was the limit, not the servers: {', '.join(doubtful)} may carry more. Measure again from a "
+            "place that is not so busy, or with more --rounds."
+        )
     return tuple(lines)
 
 
@@ -180,18 +248,21 @@ def pin_of(unit: str) -> str:
     """A unit as the event's pins are called: without the host that an aggregate's or a trait's share stands on."""
     pool, _, place = unit.partition("@")
     kind, _, rest = place.partition(":")
-    return f"{pool}@{kind}:{rest.partition(':')[0]}" if kind in ("aggregate", "trait") and rest else unit
+    if kind not in ("aggregate", "trait"):
+        return unit
+    return f"{pool}@{kind}:{rest.partition(':')[0]}"
 
 
 def counts_of(event: Event, pool: str) -> dict[str, int]:
-    """Servers that the event wants, by pin; pins that want none are left out."""
-    counted: Counter[str] = Counter()
+    """Servers by pin of a pool."""
+    counted = Counter[str]()
     for pin in event.pools[pool].pins:
         counted[unit_of(pool, pin)] += pin.count
-    return {unit: count for unit, count in counted.items() if count}
+    return dict(counted)
 
 
 def _port(event: Event, pool: str) -> int:
+    """On which port the pool's servers serve: as behind its first balancer, else 80."""
     parts = [part for spec in event.balancers.values() for part in spec.members if part.pool == pool]
     return parts[0].port if parts else 80
 
@@ -200,43 +271,76 @@ def _serves(line: ServerLine, pool: str) -> bool:
     return line.unit.split("@")[0] == pool and line.status == "ACTIVE" and bool(line.address)
 
 
-def _ramp(driver: LoadDriver, asked: Asked, group: Group, listen: Told) -> list[LoadResult]:
-    ramp: list[LoadResult] = []
+def _ramp(driver: LoadDriver, witness: Witness, asked: Asked, group: Group, listen: Told) -> Ramp:
+    """One ramp. Raises `UserError` where nobody answers as asked."""
+    steps: list[LoadResult] = []
+    estimates: list[tuple[float, Estimate]] = []
     for connections in RAMP:
-        if not further(ramp, asked.seconds):
+        if not further(steps, asked.seconds):
             break
         order = LoadOrder(targets=group.targets, path=asked.path, connections=connections, seconds=asked.seconds)
-        ramp.append(driver.drive(order))
-        listen(_line(group, ramp[-1]))
-    return ramp
-
-
-def _capacity(event: str, asked: Asked, group: Group, ramp: list[LoadResult], at: dt.datetime) -> Capacity:
-    """The knee of a ramp as a capacity, not yet derated. Raises `UserError` where it has none."""
-    bend = knee(ramp, asked.seconds)
+        before, began = witness.sample(group.hypervisor, group.ids), time.monotonic()
+        step = driver.drive(order)
+        stood = bound(before, witness.sample(group.hypervisor, group.ids), max(asked.seconds, time.monotonic() - began))
+        steps.append(step)
+        # The step in which the servers did the most of what they can tells most of them.
+        told_by = stood.used if stood else step.responses
+        estimates.append((told_by, estimate(step, stood)))
+        listen(_line(group, step, estimates[-1][1]))
+    bend = knee(steps, asked.seconds)
     if bend is None:
         where = ", ".join(f"{target.address} port {target.port}" for target in group.targets)
-        raise UserError(f"{group.unit}: {where} does not serve {asked.path}: {ramp[0].errors} errors")
+        raise UserError(f"{group.unit}: {where} does not serve {asked.path}: {steps[0].errors} errors")
+    bound_ones = [one for one in estimates if one[1].limit == "server"] or estimates
+    return Ramp(steps=tuple(steps), bend=bend, estimate=max(bound_ones, key=lambda one: one[0])[1])
+
+
+def _capacity(event: str, asked: Asked, group: Group, ramps: list[Ramp], at: dt.datetime) -> Capacity:
+    """What the rounds say together, not yet derated. The knee is that of the round nearest to it."""
+    found = settled(ramp.estimate for ramp in ramps)
+    nearest = min(ramps, key=lambda ramp: abs(ramp.estimate.responses - found.responses))
+    bend = nearest.bend
+    size = round(bend.at.mbits * 1e6 / 8 / bend.at.responses)
     return Capacity(
         event=event,
         pool=asked.pool,
         unit=group.unit,
         hypervisor=group.hypervisor,
         servers=len(group.targets),
-        connections=bend.at.connections,
-        responses=bend.responses,
-        mbits=bend.at.mbits * bend.responses / bend.at.responses,
+        connections=round(median(ramp.bend.at.connections for ramp in ramps)),
+        responses=found.responses,
+        mbits=size * 8 * found.responses / 1e6,
         p50_ms=bend.at.p50_ms,
         p99_ms=bend.at.p99_ms,
         derating=1.0,
         path=asked.path,
-        why=bend.why,
+        why=_why(found, ramps, bend)[:WHY_MOST],
         at=at,
+        cloud=group.cloud,
+        size=size,
+        packets=found.responses * packets_of(size),
+        limit=found.limit,
     )
 
 
-def _line(group: Group, step: LoadResult) -> str:
+def packets_of(size: int) -> int:
+    """Packets on a wire of MTU 1500 for one answer of so many bytes: its segments, an ACK for two, the request."""
+    segments = math.ceil(size / SEGMENT)
+    return segments + math.ceil(segments / 2) + 1
+
+
+def _why(found: Estimate, ramps: list[Ramp], bend: Knee) -> str:
+    many = f"median of {sum(ramp.estimate.limit == found.limit for ramp in ramps)} of {len(ramps)} rounds"
+    if found.limit == "server":
+        return f"{bend.why}; {many}" if len(ramps) > 1 else bend.why
+    if found.limit == "computed":
+        return f"the machine had no more to give: answers by the part of its CPU that they took; {many}"
+    return "the machine was the limit, not the servers: at least this"
+
+
+def _line(group: Group, step: LoadResult, found: Estimate) -> str:
+    by = {"computed": f", by its use of CPU {found.responses:.0f}", "machine": ", limited by the machine"}
     return (
         f"{group.unit}, {len(group.targets)} at once, {step.connections} connections each: "
-        f"{step.responses:.0f} responses/s, p99 {step.p99_ms:.1f} ms, {step.errors} errors"
+        f"{step.responses:.0f} responses/s, p99 {step.p99_ms:.1f} ms, {step.errors} errors{by.get(found.limit, '')}"
     )

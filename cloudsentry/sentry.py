@@ -20,6 +20,7 @@ from cloudsentry.errors import Denied, Owned, PlanError, PlanStale, SentryError,
 from cloudsentry.executor import Clock, Pace, Place
 from cloudsentry.loading import Loader
 from cloudsentry.looking import Looker
+from cloudsentry.measured import resolved
 from cloudsentry.observe import places_of
 from cloudsentry.planner import plan_apply, plan_destroy, preflight, shortages, status_of
 from cloudsentry.records.plans import Plan
@@ -28,6 +29,7 @@ from cloudsentry.records.views import Snapshot
 from cloudsentry.running import Fresh, Running
 from cloudsentry.spec.event import Event
 from cloudsentry.spec.load import digest, from_dict, load
+from cloudsentry.spec.reweighing import may_be_tuned, tuned_as
 
 if TYPE_CHECKING:
     from cloudsentry.journal import EventRow, Journal, Revision, RunRow
@@ -84,8 +86,14 @@ class Sentry:
     # What is wanted
 
     def load(self, path: str | Path) -> Event:
-        """Read an event file. Raises `SpecError` with every fault."""
-        return load(path)
+        """Read an event file; what is to be measured is as the journal's calibrations have it.
+
+        What was found for its units while it ran still holds. Raises `SpecError` with every fault, and `UserError`
+        where a calibration is missing or does not hold.
+        """
+        event = resolved(load(path), self._settings.journal.connection)
+        newest = self._journal.revision(event.event) if may_be_tuned(event) else None
+        return event if newest is None else tuned_as(event, from_dict(json.loads(newest.body)))
 
     def event(self, name: str) -> tuple[Event, int]:
         """The newest revision of an event that the journal knows, or of the file of that name. Raises `UserError`."""

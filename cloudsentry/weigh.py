@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 from cloudsentry import turns
 from cloudsentry.errors import UserError
 from cloudsentry.executor import Clock
+from cloudsentry.measured import Reason, is_measured, reasons
 from cloudsentry.records.reports import BalancerLine, Listener, Report, ServerLine, Status
 from cloudsentry.spec.event import BalancerSpec, Event, Pin
+from cloudsentry.spec.event import unit_of as unit_of
 
 if TYPE_CHECKING:
     from cloudsentry.sentry import Sentry
@@ -37,6 +39,7 @@ class WeightLine:
     wanted: int | None
     share: float | None
     why: str
+    unit: str = ""
 
 
 def weights(sentry: Sentry, name: str) -> tuple[WeightLine, ...]:
@@ -44,6 +47,8 @@ def weights(sentry: Sentry, name: str) -> tuple[WeightLine, ...]:
     event, _ = sentry.event(name)
     status = sentry.status(name)
     lines = [line for balancer in status.balancers for line in _lines(event, balancer, status)]
+    if is_measured(event):
+        lines = _measured(event, lines, sentry.settings.journal.connection)
     return tuple(sorted(lines, key=lambda line: (line.balancer, line.address)))
 
 
@@ -90,16 +95,19 @@ def reweighed(event: Event, balancer: str, wanted: Mapping[str, int]) -> Event:
             for pin in event.pools[part.pool].pins
         ]
         pools[part.pool] = event.pools[part.pool].model_copy(update={"pins": pins})
-    made = event.model_copy(update={"pools": pools})
+    made = event.model_copy(update={"pools": pools, "balancers": _untuned(event, tuple(wanted))})
     if not any(pin.weight for _, pin in _pins(made, spec) if pin.count):
         raise UserError(f"balancer {balancer} would have no member with a weight: nobody would be served")
     return made
 
 
-def unit_of(pool: str, pin: Pin) -> str:
-    """What a pin's servers are called: ``front@xeon1``, ``front@zone:nova``, ``front@any``."""
-    kind, value = pin.place
-    return f"{pool}@{value if kind == 'hypervisor' else kind if kind == 'any' else f'{kind}:{value}'}"
+def _untuned(event: Event, units: tuple[str, ...]) -> dict[str, BalancerSpec]:
+    """The balancers without what was found for these units: a person's word comes first."""
+    made = {}
+    for name, spec in event.balancers.items():
+        kept = {unit: one for unit, one in (spec.tuned or {}).items() if not unit.startswith(units)}
+        made[name] = spec.model_copy(update={"tuned": kept or None}) if spec.tuned else spec
+    return made
 
 
 def _pins(event: Event, spec: BalancerSpec) -> list[tuple[str, Pin]]:
@@ -124,16 +132,44 @@ def _lines(event: Event, balancer: BalancerLine, status: Status) -> list[WeightL
         )
         for address, weight, _ in balancer.members
     ]
-    return [_explained(line, servers.get(line.address), pins) for line in lines]
+    return [_explained(event, line, servers.get(line.address), pins) for line in lines]
 
 
-def _explained(line: WeightLine, server: ServerLine | None, pins: Mapping[str, Pin]) -> WeightLine:
+def _measured(event: Event, lines: list[WeightLine], journal: str) -> list[WeightLine]:
+    """The same lines; behind balancers with measured weights each says from what its number comes."""
+    known: dict[str, Reason] = {}
+    lost = ""
+    try:
+        known = reasons(event, journal)
+    except UserError as error:
+        lost = str(error)
+    return [_with_reason(event, line, known, lost) for line in lines]
+
+
+def _with_reason(event: Event, line: WeightLine, known: Mapping[str, Reason], lost: str) -> WeightLine:
+    spec = event.balancers.get(line.balancer)
+    unit = next((unit for unit in known if line.unit == unit or line.unit.startswith(f"{unit}:")), None)
+    if spec is None or spec.weights != "measured" or line.wanted is None:
+        return line
+    if unit is None:
+        return dataclasses.replace(line, why=f"{line.why}; {lost}" if lost else line.why)
+    pin = dict(_pins(event, spec))[unit]
+    newer = "" if known[unit].weight == pin.weight else f"; now it would be {known[unit].weight}: apply the file again"
+    return dataclasses.replace(line, why=f"{line.why}; {known[unit]}{newer}")
+
+
+def _explained(event: Event, line: WeightLine, server: ServerLine | None, pins: Mapping[str, Pin]) -> WeightLine:
     if server is None:
         return dataclasses.replace(line, why="none of the event's servers: left alone")
+    line = dataclasses.replace(line, unit=server.unit)
     unit = next((name for name in pins if server.unit == name or server.unit.startswith(f"{name}:")), None)
     if unit is None:
         return dataclasses.replace(line, why=f"no pin {server.unit} in the event: it leaves")
-    wanted = pins[unit].weight
+    spec = event.balancers[line.balancer]
+    wanted = spec.weight_of(unit.split("@")[0], server.unit, pins[unit].weight)
+    tuned = (spec.tuned or {}).get(server.unit)
+    if tuned is not None and line.weight == wanted:
+        return dataclasses.replace(line, wanted=wanted, why=f"pin {unit} says {pins[unit].weight}; {tuned.why}")
     if line.weight == wanted:
         why = f"the weight of pin {unit}"
     elif line.weight == 0:

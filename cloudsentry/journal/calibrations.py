@@ -14,6 +14,9 @@ from cloudsentry.journal.store import Store
 from cloudsentry.journal.tables import calibrations
 from cloudsentry.records.loading import Capacity
 
+FITTING = 5000
+"""Lines that are read at most: a hundred calibrations of pools of dozens of units."""
+
 
 class Calibrations:
     """Every calibration of every pool; none is overwritten."""
@@ -30,6 +33,15 @@ class Calibrations:
         """Keep a calibration, all of its lines or none; they share their time."""
         with self._store.writing() as db:
             db.execute(calibrations.insert(), [asdict(one) for one in found])
+
+    def fitting(self, cloud: str, flavor: str, image: str) -> tuple[Capacity, ...]:
+        """Every line that was measured there with such servers, newest first."""
+        alike = {"cloud": cloud, "flavor": flavor, "image": image}
+        mine = sa.and_(*(calibrations.c[name] == value for name, value in alike.items()))
+        columns = [column for column in calibrations.c if column.name != "id"]
+        query = sa.select(*columns).where(mine).order_by(calibrations.c.at.desc(), calibrations.c.id).limit(FITTING)
+        with self._store.reading() as db:
+            return tuple(Capacity(**row) for row in db.execute(query).mappings())
 
     def newest(self, event: str, pool: str) -> tuple[Capacity, ...]:
         """A pool's newest calibration by unit and number of servers; empty where it was never calibrated."""

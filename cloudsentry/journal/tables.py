@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest migration: a database at this one is used without loading alembic."""
 
 
@@ -156,6 +156,12 @@ calibrations = sa.Table(
     sa.Column("derating", sa.Float, nullable=False),
     sa.Column("path", sa.String(255), nullable=False),
     sa.Column("why", sa.String(255), nullable=False),
+    sa.Column("cloud", sa.String(255), nullable=False, server_default=""),
+    sa.Column("flavor", sa.String(255), nullable=False, server_default=""),
+    sa.Column("image", sa.String(255), nullable=False, server_default=""),
+    sa.Column("size", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("packets", sa.Float, nullable=False, server_default="0"),
+    sa.Column("limit", sa.String(16), nullable=False, server_default="server"),
     sqlite_autoincrement=True,
 )
 

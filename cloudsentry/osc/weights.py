@@ -19,7 +19,8 @@ COLUMNS = ("Balancer", "Server", "Address", "Weight now", "Weight wanted", "Shar
 class ShowWeights(base.Lister):
     """Show the weight of every member of an event's balancers, its share of new requests, and why.
 
-    The balancers are looked at, read only.
+    The balancers are looked at, read only. A measured weight is told with its calibration, the derating at the packing
+    that stands, and what rounding to integers costs.
     """
 
     _epilog = """examples:

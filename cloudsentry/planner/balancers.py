@@ -143,9 +143,10 @@ class _Maker:
                 unit=unit.name,
                 cloud=pool.cloud,
                 driver=pool.driver,
-                weight=unit.weight,
+                weight=self.spec.weight_of(pool.name, unit.name, unit.weight),
                 count=unit.count,
                 port=self._port(pool),
+                backup=self._backup(pool),
             )
             for pool in self.pools
             for unit in pool.units
@@ -153,7 +154,15 @@ class _Maker:
         ]
         known = {share.unit for share in shares}
         shares += [
-            Share(unit=unit, cloud=pool.cloud, driver=pool.driver, weight=0, count=0, port=self._port(pool))
+            Share(
+                unit=unit,
+                cloud=pool.cloud,
+                driver=pool.driver,
+                weight=0,
+                count=0,
+                port=self._port(pool),
+                backup=self._backup(pool),
+            )
             for pool in self.pools
             for unit, standing in pool.standing.items()
             if unit not in known and any(server.id in keep for server in standing.retire)
@@ -163,7 +172,11 @@ class _Maker:
     def _wanted(self) -> dict[str, tuple[str, int, int]]:
         """Server id → (address, port, weight), of what serves now and is to go on serving."""
         return {
-            server.id: (server.addresses[0], self._port(pool), unit.weight)
+            server.id: (
+                server.addresses[0],
+                self._port(pool),
+                self.spec.weight_of(pool.name, unit.name, unit.weight),
+            )
             for pool in self.pools
             for unit in pool.units
             for server in pool.standing[unit.name].keep
@@ -178,6 +191,9 @@ class _Maker:
 
     def _port(self, pool: PoolPlan) -> int:
         return next(part.port for part in self.spec.members if part.pool == pool.name)
+
+    def _backup(self, pool: PoolPlan) -> bool:
+        return any(part.fallback is not None for part in self.spec.members if part.pool == pool.name)
 
     def _order(
         self, *, shares: tuple[Share, ...], drained: tuple[str, ...] = (), removed: tuple[str, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,14 +39,38 @@ class LoadResult:
     errors: int
     p50_ms: float
     p99_ms: float
+    busy: float | None = None
+    """Part of the CPU that it can use which the load's own driver used; None where it does not tell."""
+    pressure: float | None = None
+    """Part of the time in which something at the load's place waited for a core; None where it does not tell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """How a server stood to its own limit of CPU in a span of time, from the counters of its control group.
+
+    ``throttled`` is the part of the limit's periods in which it was used up, ``used`` what the server used as a part
+    of what it may have.
+    """
+
+    throttled: float
+    used: float
+
+
+Limit = Literal["server", "computed", "machine"]
+"""What a measured capacity is bounded by.
+
+``server``: by the servers themselves. ``computed``: the machine had no more to give, so it is what they answered
+divided by the part of their CPU that this took them. ``machine``: that was not to be known; they may carry more.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity:
     """What ``servers`` servers of a unit on one hypervisor carry together, at the knee.
 
-    ``responses`` and ``mbits`` are per second and of all of them; ``connections`` to each. ``derating`` is what one
-    of them carries as a part of what a single one carried alone.
+    ``responses``, ``mbits`` and ``packets`` are per second and of all of them; ``connections`` to each. ``derating``
+    is what one of them carries as a part of what a single one carried alone. ``size`` is an answer's bytes.
     """
 
     event: str
@@ -62,6 +87,12 @@ class Capacity:
     path: str
     why: str
     at: dt.datetime
+    cloud: str = ""
+    flavor: str = ""
+    image: str = ""
+    size: int = 0
+    packets: float = 0.0
+    limit: Limit = "server"
 
     @property
     def each(self) -> float:

@@ -207,6 +207,8 @@ class Share:
     weight: int
     count: int
     port: int
+    backup: bool = False
+    """Asked only where no member answers that is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,21 +232,22 @@ class SetMembers:
         """The same order with ``members`` from the servers that are active now, sorted by address."""
         out = set(self.removed)
         members = [
-            self._member(server, share.port, 0 if server.id in self.drained else share.weight)
+            self._member(server, share, 0 if server.id in self.drained else share.weight)
             for share in self.shares
             for server in snapshot.pool(share.cloud, share.driver).servers
             if server.mark.unit == share.unit and server.active and server.addresses and server.id not in out
         ]
         return replace(self, members=tuple(sorted(members, key=lambda member: (member.address, member.port))))
 
-    def _member(self, server: Server, port: int, weight: int) -> Member:
+    def _member(self, server: Server, share: Share, weight: int) -> Member:
         return Member(
             name=server.id,
             address=server.addresses[0],
-            port=port,
+            port=share.port,
             weight=weight,
             mark=self.mark,
             subnet=self.subnet,
+            backup=share.backup,
         )
 
     def progress(self, view: BalancerView, elapsed: float = 0.0) -> Progress:

@@ -37,9 +37,10 @@ def check(tree: Tree) -> Iterator[Fault]:
         yield from _pool(tree, root, name, _mapping(pool))
     for name, balancer in _mapping(root.get("balancers")).items():
         yield from _balancer(tree, root, name, _mapping(balancer))
+    yield from _measured(tree, root)
     yield from stretch_check.check(tree, root)
-    yield from check_scaling(tree)
     yield from steering_check.check(tree, root)
+    yield from check_scaling(tree)
 
 
 def _mapping(value: object) -> Mapped:
@@ -166,10 +167,40 @@ def _balancer(tree: Tree, root: Mapped, name: str, balancer: Mapped) -> Iterator
     yield from _vip(tree, path, balancer)
     yield from _monitor(tree, (*path, "monitor"), _mapping(balancer.get("monitor")))
     members = _items(balancer.get("members"))
+    yield from _fallbacks(tree, path, balancer, members)
     yield from _members(tree, root, (*path, "members"), balancer.get("site"), members)
-    if _all_idle(root, members):
+    if balancer.get("weights") != "measured" and _all_idle(root, members):
         message = "every server behind this balancer has weight 0, so that none would be asked"
         yield tree.fault((*path, "members"), message, at_key=True)
+
+
+def _fallbacks(tree: Tree, path: Path, balancer: Mapped, members: list[Mapped]) -> Iterator[Fault]:
+    """Somebody must be able to fetch from where the balancer is, and somebody must be asked first."""
+    for index, member in enumerate(members):
+        fallback = member.get("fallback")
+        if isinstance(fallback, dict) and balancer.get("host") is None and fallback.get("place") is None:
+            message = "octavia tells nothing of a path: add 'place', a host on the VIP's network to try it from"
+            yield tree.fault((*path, "members", index, "fallback"), message, at_key=True)
+    if members and all(isinstance(member.get("fallback"), dict) for member in members):
+        yield tree.fault((*path, "members"), "all members are fallbacks: one must be asked first", at_key=True)
+
+
+def _measured(tree: Tree, root: Mapped) -> Iterator[Fault]:
+    """A pool's weights are the same behind each of its balancers: measured behind all of them, or behind none."""
+    balancers = {name: _mapping(part) for name, part in _mapping(root.get("balancers")).items()}
+    measured = {name for name, part in balancers.items() if part.get("weights") == "measured"}
+    behind = {
+        name: {pool for member in _items(part.get("members")) if isinstance(pool := member.get("pool"), str)}
+        for name, part in balancers.items()
+    }
+    for name in sorted(balancers.keys() - measured):
+        for other in sorted(measured):
+            for pool in sorted(behind[name] & behind[other]):
+                message = f"the pool '{pool}' has measured weights behind '{other}', and would have them here: say so"
+                yield tree.fault(("balancers", name, "members"), message, at_key=True)
+    if _mapping(root.get("calibration")).get("responses") is not None and not measured:
+        message = "no balancer has measured weights, so no pool's counts follow: add 'weights: measured' to one"
+        yield tree.fault(("calibration", "responses"), message)
 
 
 def _vip(tree: Tree, path: Path, balancer: Mapped) -> Iterator[Fault]:
@@ -214,7 +245,7 @@ def _members(tree: Tree, root: Mapped, path: Path, site: object, members: list[M
             continue
         yield from _reference(tree, root, spot, "pools", name)
         other = _mapping(pools.get(name)).get("site")
-        if _known(site, sites) and _known(other, sites) and other != site and member.get("far") is not True:
+        if _known(site, sites) and _known(other, sites) and other != site and not _may_be_far(member):
             yield tree.fault(spot, _too_far(name, str(other), str(site)))
         if (name, _port(member)) in seen:
             yield tree.fault(spot, f"the pool '{name}' is a member already on the same port")
@@ -225,10 +256,15 @@ def _known(name: object, parts: Mapped) -> bool:
     return isinstance(name, str) and name in parts
 
 
+def _may_be_far(member: Mapped) -> bool:
+    return member.get("far") is True or isinstance(member.get("fallback"), dict)
+
+
 def _too_far(pool: str, other: str, site: str) -> str:
     return (
         f"the pool '{pool}' stands at site '{other}', the balancer at '{site}': a balancer takes members of its own "
-        f"site only, because transfers from far members were cut off; give '{other}' a balancer of its own"
+        f"site, because transfers from far members were cut off; give '{other}' a balancer of its own, or make it a "
+        "'fallback'"
     )
 
 

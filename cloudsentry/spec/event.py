@@ -11,14 +11,16 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from cloudsentry.spec.calendar import Calendar
+from cloudsentry.spec.calibration import CalibrationSpec
 from cloudsentry.spec.parts import NAME_PATTERN as NAME_PATTERN
 from cloudsentry.spec.parts import NAME_WORDS as NAME_WORDS
 from cloudsentry.spec.parts import CloudName, Count, Name, Part, Seconds, Weight
+from cloudsentry.spec.reweighing import FIRST, Fallback, Reweigh, Tuned
 from cloudsentry.spec.scaling import Scaling
 from cloudsentry.spec.spill import Spill
+from cloudsentry.spec.steering import SteeringSpec
 from cloudsentry.spec.stretch import StretchSpec
 
-from cloudsentry.spec.steering import SteeringSpec
 USER_DATA_MAX = 49149
 """Bytes: Nova takes 65,535 characters of base64, which are 16,383 whole groups of three bytes."""
 
@@ -58,6 +60,12 @@ class Pin(Part):
             if value is not None:
                 return kind, str(value)
         return "any", ""
+
+
+def unit_of(pool: str, pin: Pin) -> str:
+    """What a pin's servers are called: ``front@xeon1``, ``front@zone:nova``, ``front@any``."""
+    kind, value = pin.place
+    return f"{pool}@{value if kind == 'hypervisor' else kind if kind == 'any' else f'{kind}:{value}'}"
 
 
 class Pool(Part):
@@ -110,6 +118,14 @@ class MembersOf(Part):
     far: bool = Field(
         False, description="The pool stands at another site, on a network that is one layer 2 at both; moves set it."
     )
+    fallback: Fallback | None = Field(
+        None,
+        description="The pool stands at another site: its servers are asked only where none of the others answers, and "
+        "have weight only while whole transfers from them arrive.",
+    )
+    ramp: Seconds | None = Field(
+        None, description="The pool gets its weight by and by, in this time: for all the servers of a site that comes."
+    )
 
 
 class BalancerSpec(Part):
@@ -133,8 +149,25 @@ class BalancerSpec(Part):
         "ROUND_ROBIN", description="How the next member is chosen; weights hold in each."
     )
     monitor: MonitorSpec | None = Field(None, description="Health monitor; none where absent.")
+    weights: Literal["measured"] | None = Field(
+        None, description="`measured`: from the newest calibration of each pin; the pins' own where absent."
+    )
+    reweigh: Reweigh | None = Field(None, description="Members that slow down lose weight; they keep it where absent.")
+    tuned: dict[str, Tuned] | None = Field(
+        None, description="Weights that cloudsentry has found, by unit; not for people to write."
+    )
     drain: Seconds = Field(10, description="How long a member stays at weight 0 before it is removed.")
     members: list[MembersOf] = Field(min_length=1, description="Pools of the same site whose servers are members.")
+
+    def weight_of(self, pool: str, unit: str, weight: int) -> int:
+        """What a server of the unit has behind this balancer where its pin says ``weight``."""
+        found = (self.tuned or {}).get(unit)
+        if found is not None:
+            return min(found.weight, weight)
+        part = next(one for one in self.members if one.pool == pool)
+        if part.fallback is not None:
+            return 0
+        return weight if part.ramp is None or not weight else max(1, round(weight * FIRST))
 
 
 class Event(Part):
@@ -151,6 +184,12 @@ class Event(Part):
     stretches: dict[Name, StretchSpec] = Field(
         default_factory=dict, description="Private networks that reach from one site to another, by a name of your own."
     )
+    steering: dict[Name, SteeringSpec] = Field(
+        default_factory=dict, description="Shares of the clients of the farm and the clouds, by a name of your own."
+    )
+    calibration: CalibrationSpec | None = Field(
+        None, description="Which calibrations hold, and the load that measured pools are sized for."
+    )
     scaling: dict[Name, Scaling] = Field(
         default_factory=dict, description="Pools that grow and shrink with the crowd, by the pool's name."
     )
@@ -162,9 +201,3 @@ class Event(Part):
     def place_of(self, spec: BalancerSpec) -> str:
         """Where a balancer lives: its host where it has one, else its site's cloud."""
         return spec.host or self.cloud_of(spec.site)
-    steering: dict[Name, SteeringSpec] = Field(
-        default_factory=dict, description="Shares of the clients of the farm and the clouds, by a name of your own."
-    )
-    calibration: CalibrationSpec | None = Field(
-        None, description="Which calibrations hold, and the load that measured pools are sized for."
-    )

@@ -88,7 +88,7 @@ def test_the_newest_calibration_counts(sentry: Sentry) -> None:
     assert calibrate.measured_weights(sentry, "summer", "front") == {"web@xeon1": 1, "web@opteron1": 1}
 
 
-def test_the_best_round_counts(sentry: Sentry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_disturbed_round_of_three_changes_nothing(sentry: Sentry, monkeypatch: pytest.MonkeyPatch) -> None:
     drive, began = FakeLoad.drive, []
 
     def disturbed(self: FakeLoad, order: LoadOrder) -> LoadResult:
@@ -97,8 +97,33 @@ def test_the_best_round_counts(sentry: Sentry, monkeypatch: pytest.MonkeyPatch) 
         return replace(found, responses=found.responses / 3) if len(began) <= 12 else found
 
     monkeypatch.setattr(FakeLoad, "drive", disturbed)
-    found = calibrate.calibrate(sentry, replace(ASKED, rounds=2))
+    found = calibrate.calibrate(sentry, ASKED)
     assert [round(one.responses) for one in found] == [100, 200, 300, 500, 1000]
+
+
+def test_kinds_take_turns_in_every_round(sentry: Sentry) -> None:
+    calibrate.calibrate(sentry, replace(ASKED, rounds=1))
+    seen = [(order.targets[0].address, len(order.targets)) for order in FakeLoad.orders]
+    turns = [one for number, one in enumerate(seen) if number == 0 or seen[number - 1] != one]
+    assert [count for _, count in turns] == [1, 1, 2, 2, 3]
+
+
+def test_a_machine_that_had_no_more_to_give_is_told_instead_of_a_wrong_ratio(
+    sentry: Sentry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drive = FakeLoad.drive
+    monkeypatch.setattr(FakeLoad, "drive", lambda self, order: replace(drive(self, order), pressure=0.9))
+    found = calibrate.calibrate(sentry, ASKED)
+    assert {one.limit for one in found} == {"machine"}
+    assert "at least this" in found[0].why
+    assert "web@opteron1, web@xeon1 may carry more" in calibrate.told(sentry.event("summer")[0], "web", found)[-1]
+
+
+def test_what_was_measured_is_kept_with_its_kind(sentry: Sentry) -> None:
+    (alone, *_) = calibrate.calibrate(sentry, ASKED)
+    assert (alone.cloud, alone.flavor, alone.image, alone.hypervisor) == ("calibrate-test", "nano", "tiny", "opteron1")
+    assert alone.size == 25 * 1024
+    assert alone.packets == pytest.approx(alone.responses * (18 + 9 + 1))
 
 
 def test_a_calibration_that_fails_keeps_nothing(sentry: Sentry) -> None:

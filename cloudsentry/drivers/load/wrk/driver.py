@@ -19,7 +19,9 @@ TIMEOUT_S = 2
 
 _REPORT = Path(__file__).parent / "report.lua"
 # wrk reads its script from a file; the place may be another machine.
-_RUN = 'f=$(mktemp) || exit; trap \'rm -f "$f"\' EXIT; cat >"$f"; wrk -s "$f" "$@"'
+_RUN = """f=$(mktemp) || exit; trap 'rm -f "$f"' EXIT; cat >"$f"
+waited() { sed -n 's/^some .*total=/PRESSURE /p' /proc/pressure/cpu 2>/dev/null; }
+waited; wrk -s "$f" "$@"; code=$?; waited; times; exit $code"""
 _PATH = re.compile(r"/[!-~]*")
 
 
@@ -68,7 +70,8 @@ def result(order: LoadOrder, done: Done, place: str) -> LoadResult:
     if done.code or not mark:
         # wrk ends so where it cannot connect at all.
         raise DriverError(f"wrk: {(done.err or told).strip() or f'exit code {done.code}'}", cloud=place)
-    found = json.loads(told)
+    line, _, rest = told.partition("\n")
+    found = json.loads(line)
     seconds = max(float(found["seconds"]), 1e-6)
     return LoadResult(
         connections=order.connections,
@@ -77,4 +80,21 @@ def result(order: LoadOrder, done: Done, place: str) -> LoadResult:
         errors=int(found["refused"]) + int(found["broken"]),
         p50_ms=float(found["p50_ms"]),
         p99_ms=float(found["p99_ms"]),
+        busy=busy(rest, seconds * len(order.targets)),
+        pressure=pressure(done.out.decode(errors="replace"), seconds),
     )
+
+
+def pressure(told: str, seconds: float) -> float | None:
+    """From the kernel's microseconds before and after; None where it keeps none."""
+    totals = [int(word) for word in re.findall(r"^PRESSURE ([0-9]+)$", told, re.MULTILINE)]
+    return min(1.0, (totals[1] - totals[0]) / 1e6 / seconds) if len(totals) == 2 else None
+
+
+def busy(told: str, seconds: float) -> float | None:
+    """From what the shell's `times` says of its children, against the seconds of all threads."""
+    found = re.findall(r"^([0-9]+)m([0-9.]+)s ([0-9]+)m([0-9.]+)s$", told, re.MULTILINE)
+    if len(found) != 2:
+        return None
+    user, user_s, system, system_s = (float(word) for word in found[1])
+    return (60 * (user + system) + user_s + system_s) / seconds
