@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from cloudsentry import conf
+from cloudsentry import conf, tracing
 from cloudsentry.executor import Clock, Pace, Place, Run
+from cloudsentry.executor.run import never
 from cloudsentry.loading import Loader
 from cloudsentry.looking import Looker
 from cloudsentry.planner import Short, origin_of, plan_apply, status_of
@@ -48,7 +49,10 @@ class Running:
 
         Raises `Lost` where the lease ends meanwhile: from then on nothing is written, neither here nor to a cloud.
         """
-        return replace(self, journal=self.journal.under(hold))._go(event, fresh, listen, hold)
+        with tracing.traced(event.event, listen) as trace:
+            report = replace(self, journal=self.journal.under(hold))._go(event, fresh, trace.listen, hold)
+            trace.ended(report)
+            return report
 
     def _go(self, event: Event, fresh: Fresh, listen: Listener, hold: Hold) -> Report:
         began, calls = self.clock.now(), self.loader.calls()
