@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from cloudsentry.errors import Fault
 from cloudsentry.records.marks import PREFIX
-from cloudsentry.spec import steering_check, stretch_check
+from cloudsentry.spec import balancer_check, steering_check, stretch_check
 from cloudsentry.spec.check_scaling import check_scaling
 from cloudsentry.spec.event import USER_DATA_MAX, Pin
 from cloudsentry.spec.positions import Path, Tree
@@ -40,6 +40,7 @@ def check(tree: Tree) -> Iterator[Fault]:
     yield from _measured(tree, root)
     yield from stretch_check.check(tree, root)
     yield from steering_check.check(tree, root)
+    yield from balancer_check.check(tree, root)
     yield from check_scaling(tree)
 
 

@@ -1,13 +1,15 @@
 """From a table and wanted shares to the map's lines; pure.
 
-Whole ASes go to a target, so that clients of one network stay together. Which ones: those with the least hash first,
-which is the same on every run, so that a change of shares moves few; an AS too large for what a target still lacks is
-passed over, and smaller ones fill the rest. Networks and ASes that the event names are their target's in any case.
+Whole ASes go to a target, so that clients of one network stay together. Which ones: large before small, so that small
+ones fill what is left, and among those of about one size by a hash, which is the same on every run, so that a change of
+shares moves few. An AS too large for what a target still lacks is passed over. Networks and ASes that the event names
+are their target's in any case.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -99,7 +101,7 @@ def _within(row: Row, wide: Row) -> bool:
 def _filled(weigh: dict[int, float], lack: dict[str, float]) -> dict[int, str]:
     """AS → target, until each target has what it lacks."""
     owners: dict[int, str] = {}
-    turns = sorted(weigh, key=lambda asn: hashlib.blake2b(str(asn).encode(), digest_size=8).digest())
+    turns = sorted(weigh, key=lambda asn: (-math.frexp(weigh[asn])[1], _hash(asn)))
     for name in sorted(lack):
         left = lack[name]
         for asn in turns:
@@ -109,6 +111,10 @@ def _filled(weigh: dict[int, float], lack: dict[str, float]) -> dict[int, str]:
                 owners[asn] = name
                 left -= weigh[asn]
     return owners
+
+
+def _hash(asn: int) -> bytes:
+    return hashlib.blake2b(str(asn).encode(), digest_size=8).digest()
 
 
 def _entries(rows: Sequence[Row], names: Sequence[str], home: str, backends: dict[str, str]) -> dict[str, str]:
