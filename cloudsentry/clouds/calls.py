@@ -13,7 +13,10 @@ from requests.adapters import BaseAdapter
 
 from cloudsentry.clouds import guard
 
-_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+ASKS = "X-Cloudsentry-Asks"
+"""A header, never sent on, of a POST that changes nothing: it counts as a read."""
+
+_READS = frozenset({"GET", "HEAD", "OPTIONS", "ASK"})
 _SERIAL = re.compile(r"v\d[\d.]*|\d+|[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _TOKENS = "auth/tokens"
 

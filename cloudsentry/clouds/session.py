@@ -23,7 +23,7 @@ from keystoneauth1.adapter import Adapter
 
 from cloudsentry import __version__
 from cloudsentry.clouds import faults
-from cloudsentry.clouds.calls import Calls, Counter, CountingAdapter
+from cloudsentry.clouds.calls import ASKS, Calls, Counter, CountingAdapter
 from cloudsentry.errors import Busy, Conflict, NotSupported, UserError
 
 LOG = logging.getLogger(__name__)
@@ -110,6 +110,10 @@ class Cloud:
     def post(self, service: str, path: str, body: Mapping[str, Any], *, microversion: str = "") -> Any:
         """One POST, sent once."""
         return self._send(self._call(service, "POST", path), body=body, microversion=microversion)
+
+    def ask(self, service: str, path: str, body: Mapping[str, Any], *, microversion: str = "") -> Any:
+        """One POST that changes nothing, such as Nova's question for a console; counted as a read."""
+        return self._send(self._call(service, "POST", path), body=body, microversion=microversion, headers={ASKS: "1"})
 
     def put(self, service: str, path: str, body: Mapping[str, Any], *, microversion: str = "") -> Any:
         """One PUT, sent once."""
@@ -206,9 +210,12 @@ class Cloud:
         params: Params | None = None,
         body: Mapping[str, Any] | None = None,
         microversion: str = "",
+        headers: Mapping[str, str] | None = None,
     ) -> Any:
         endpoint = self._endpoint(call)
         options: dict[str, Any] = {"params": dict(params)} if params else {}
+        if headers:
+            options["headers"] = dict(headers)
         if body is not None:
             options["json"] = body
         if microversion:

@@ -42,6 +42,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     "gateway": {
         "wireguard-go": "wireguard-go",
         "wireguard-tools": "wg",
+        "keepalived": "keepalived",
         "openvpn": "openvpn",
         "iperf3": "iperf3",
         "iputils-ping": "ping",

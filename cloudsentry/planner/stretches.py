@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from cloudsentry.planner.units import digest
 from cloudsentry.records.marks import Mark
 from cloudsentry.records.plans import Action, Drift, Step
-from cloudsentry.records.stretching import CloseEnd, End, JoinEnd, OpenEnd, StretchOrder, StretchView
+from cloudsentry.records.stretching import CloseEnd, End, JoinEnd, OpenEnd, RenewLease, StretchOrder, StretchView
 from cloudsentry.records.views import Snapshot
 from cloudsentry.spec.event import Event
-from cloudsentry.spec.stretch import Options, StretchSpec
+from cloudsentry.spec.stretch import LEASED, Options, StretchSpec
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -34,7 +34,7 @@ def plan_stretch(event: Event, name: str, snapshot: Snapshot) -> StretchPlan:
     refusals = (*_changed(sites), *_collisions(name, sites))
     opening = [step for site in sites for step in site.open()]
     opened = tuple(step.id for step in opening)
-    joining = {site.site: site.join(opened) for site in sites}
+    joining = {site.site: (*site.renew(opened), *site.join(opened)) for site in sites}
     ready = tuple((site, tuple(step.id for step in steps) or opened) for site, steps in sorted(joining.items()))
     return StretchPlan(
         steps=(*opening, *(step for steps in joining.values() for step in steps)),
@@ -110,6 +110,17 @@ class _Site:
         )
         return [self._step("join", "change", order, opened, "not joined to the far end's offer")]
 
+    def renew(self, opened: tuple[str, ...]) -> list[Step]:
+        """For a driver whose ends shut themselves: more time, when half of it is gone."""
+        if self.spec.driver not in LEASED:
+            return []
+        calendar = self.event.calendar
+        last = calendar.end().timestamp() if calendar else 0.0
+        order = RenewLease(unit=self.name, seconds=self.spec.lease, last=last, mark=self.mark)
+        if not order.due(self.end):
+            return []
+        return [self._step("renew", "change", order, opened, "its lease is to be renewed")]
+
     def drift(self) -> list[Drift]:
         end, lines = self.end, []
         if end is None:
@@ -120,6 +131,8 @@ class _Site:
             lines.append(("missing", f"this end of stretch {self.name} is half made"))
         if end is not None and not self.is_joined:
             lines.append(("unjoined", f"this end of stretch {self.name} is not joined to the one on {self.far_cloud}"))
+        if end is not None and end.lease is not None and end.lease.left <= 0:
+            lines.append(("shut", f"this end of stretch {self.name} is shut: its lease is over"))
         if end is not None and end.state == "DOWN":
             lines.append(("down", f"this end of stretch {self.name} is DOWN: {end.detail or 'no reason given'}"))
         return [Drift(unit=self.name, cloud=self.cloud, kind=kind, what=what) for kind, what in lines]

@@ -7,7 +7,7 @@ must know of it), and is joined to the far end's offer. Secrets travel as a refe
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from cloudsentry.records.marks import Mark
 from cloudsentry.records.progress import Progress
@@ -28,11 +28,39 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """What an end's own servers saw of the far end when they last tried.
+
+    ``up``: packets come back. ``loss`` in percent, ``rtt`` in ms (None: nothing came back). ``whole``: a packet of
+    full size (``mtu`` bytes) crosses unfragmented; None where it was not tried. ``twice`` are addresses that two
+    own. ``age`` is in seconds, by the cloud's clock.
+    """
+
+    by: str
+    up: bool
+    loss: float = 0.0
+    rtt: float | None = None
+    whole: bool | None = None
+    mtu: int = 0
+    twice: tuple[str, ...] = ()
+    age: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """Until when an end lets anything cross: ``until`` in seconds since 1970, ``left`` when it was read."""
+
+    until: float
+    left: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class End:
     """One end as it stands. ``joined`` is the offer that it is joined to, or None.
 
     ``state``: ``ACTIVE``, ``BUILD``, ``DOWN`` or ``ERROR``. ``objects`` are (kind, id) of everything marked, in
-    the order in which they may be deleted.
+    the order in which they may be deleted. ``probe`` is there after a full look, where the driver has servers that
+    try; ``lease`` where the driver's ends have one.
     """
 
     mark: Mark
@@ -41,6 +69,8 @@ class End:
     joined: Offer | None = None
     objects: tuple[tuple[str, str], ...] = ()
     detail: str = ""
+    probe: Probe | None = None
+    lease: Lease | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +152,33 @@ class JoinEnd:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RenewLease:
+    """An end may let packets cross for another ``seconds`` from now, and never after ``last`` (0: no such time)."""
+
+    unit: str
+    seconds: float
+    last: float = 0.0
+    mark: Mark
+
+    def due(self, end: End | None) -> bool:
+        """Whether half of the time is gone, and more can be had."""
+        if end is None or end.lease is None:
+            return True
+        if 0 < self.last < end.lease.until:  # the event ends earlier than it did
+            return True
+        return end.lease.left < self.seconds / 2 and not 0 < self.last <= end.lease.until
+
+    def progress(self, view: StretchView, elapsed: float = 0.0) -> Progress:
+        """Done when the end says so."""
+        state: Literal["done", "waiting"] = "waiting" if self.due(view.named(self.unit)) else "done"
+        return Progress(state=state, done=int(state == "done"), wanted=1)
+
+    def seen(self, view: StretchView) -> bool:
+        """Whether it has that time already."""
+        return not self.due(view.named(self.unit))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CloseEnd:
     """Delete everything of one end by exact id, in the order in which it may go."""
 
@@ -139,4 +196,4 @@ class CloseEnd:
         return self.progress(view).state == "done"
 
 
-StretchOrder = OpenEnd | JoinEnd | CloseEnd
+StretchOrder = OpenEnd | JoinEnd | RenewLease | CloseEnd

@@ -37,6 +37,8 @@ def what(step: Step) -> str:
             return f"this end of the stretch, by {step.driver}"
         case stretching.JoinEnd() as subject:
             return f"join this end to the one on {subject.far_cloud}"
+        case stretching.RenewLease() as subject:
+            return f"this end may let packets cross for {subject.seconds / 3600:g} h more"
         case stretching.CloseEnd() as subject:
             return ", ".join(f"{kind} {ident}" for kind, ident in subject.objects)
 

@@ -58,6 +58,11 @@ class Calendar(Part):
     last: Day = Field(alias="until", description="Last day, included.")
     matches: list[Match] = Field(default_factory=list, description="The timetable.")
 
+    def end(self) -> dt.datetime:
+        """The end of the last day, in UTC."""
+        after = dt.datetime.combine(self.last + dt.timedelta(days=1), dt.time())
+        return instant(after, self.timezone)
+
     def demands(self) -> tuple[Demand, ...]:
         """The matches in UTC, by their start. Where the wall clock shows a time twice, the earlier one is meant."""
         found = (_demand(match, self.timezone) for match in self.matches)

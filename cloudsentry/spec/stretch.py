@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from cloudsentry.spec.parts import CloudName, Name, Part
+from cloudsentry.spec.parts import CloudName, Name, Part, Seconds
 
 MTU_LEAST, MTU_MOST = 576, 9216
 """Bytes: what every IPv4 host takes (RFC 791), and what common switches carry."""
@@ -14,15 +14,34 @@ MTU_LEAST, MTU_MOST = 576, 9216
 OWN = {
     "vlan": frozenset({"physical_network", "vlan", "cidr", "mtu", "allocation", "gateway"}),
     "vpnaas": frozenset({"subnets", "external"}),
+    "gateway": frozenset(
+        {"mode", "cidr", "cidrs", "mtu", "allocation", "external", "image", "flavor", "zone", "port"}
+        | {"allow", "origin", "lease"}
+    ),
 }
 """The keys that only some drivers have; a driver that is not named here may have any."""
 
 NEEDED = {
     "vlan": ("physical_network", "vlan", "cidr", "allocation"),
     "vpnaas": ("subnets",),
+    "gateway": ("image", "flavor"),
 }
 
+MODES = {"l2": ("cidr", "allocation"), "l3": ("cidrs",)}
+"""What `gateway` needs further."""
+
+LEASED = ("gateway",)
+"""Drivers whose ends shut themselves when nobody renews their lease."""
+
 Options = tuple[tuple[str, str], ...]
+
+Let = Annotated[
+    str,
+    Field(
+        pattern=r"^(icmp|(tcp|udp)/[1-9][0-9]{0,4}(-[1-9][0-9]{0,4})?)$",
+        json_schema_extra={"patternErrorMessage": "icmp, or a protocol and its port such as tcp/80 or udp/5000-5010"},
+    ),
+]
 
 AddressRange = Annotated[
     str,
@@ -37,18 +56,24 @@ Text = Annotated[str, Field(min_length=1, max_length=255)]
 class StretchSpec(Part):
     """A private network that two sites share, or a tunnel between networks of theirs."""
 
-    driver: str = Field(description="A driver of the family cloudsentry.stretch: vlan, vpnaas.")
+    driver: str = Field(description="A driver of the family cloudsentry.stretch: vlan, vpnaas, gateway.")
     between: list[Name] = Field(min_length=2, max_length=2, description="The two sites, each with a cloud of its own.")
     physical_network: CloudName | None = Field(
         None, description="vlan: the provider network that the operator has joined between the sites."
     )
     vlan: Annotated[int, Field(ge=1, le=4094)] | None = Field(None, description="vlan: the VLAN id, the same at both.")
-    cidr: Text | None = Field(None, description="vlan: the addresses of the whole stretched network.")
+    mode: Literal["l2", "l3"] = Field(
+        "l2", description="gateway: one layer 2, or two networks with a route between them."
+    )
+    cidr: Text | None = Field(None, description="vlan, gateway: the addresses of the whole stretched network.")
+    cidrs: dict[Name, Text] = Field(
+        default_factory=dict, description="gateway with mode l3: by site, the addresses of its network."
+    )
     mtu: Annotated[int, Field(ge=MTU_LEAST, le=MTU_MOST)] | None = Field(
-        None, description="vlan: bytes of the largest packet; the clouds' own where absent."
+        None, description="vlan, gateway: bytes of the largest packet; what the way carries where absent."
     )
     allocation: dict[Name, AddressRange] = Field(
-        default_factory=dict, description="vlan: by site, the addresses that its servers get."
+        default_factory=dict, description="vlan, gateway: by site, the addresses that its servers get."
     )
     gateway: Name | None = Field(
         None, description="vlan: the site that has the gateway (the first address) and DHCP; neither has where absent."
@@ -57,7 +82,25 @@ class StretchSpec(Part):
         default_factory=dict, description="vpnaas: by site, the subnets that reach each other."
     )
     external: dict[Name, Text] = Field(
-        default_factory=dict, description="vpnaas: by site, the external network; the cloud's only one where absent."
+        default_factory=dict,
+        description="vpnaas, gateway: by site, the external network; the cloud's only one where absent.",
+    )
+    image: dict[Name, Text] = Field(default_factory=dict, description="gateway: by site, a Debian image.")
+    flavor: dict[Name, Text] = Field(default_factory=dict, description="gateway: by site, how large a gateway is.")
+    zone: dict[Name, Text] = Field(
+        default_factory=dict, description="gateway: by site, the availability zone of the gateways; any where absent."
+    )
+    port: Annotated[int, Field(ge=1024, le=65534)] = Field(
+        51820, description="gateway: UDP port of the tunnel; the next one is used while keys are rotated."
+    )
+    allow: list[Let] = Field(
+        default_factory=lambda: ["tcp/80"], description="gateway: what may cross, by protocol and port of the server."
+    )
+    origin: Name | None = Field(
+        None, description="The site whose servers the other one's need: connections are let through towards it only."
+    )
+    lease: Seconds = Field(
+        12 * 3600, description="gateway: how long the tunnel stays open when nobody renews it; never past the calendar."
     )
 
     def far(self, site: str) -> str:
@@ -66,7 +109,9 @@ class StretchSpec(Part):
 
     def end_options(self, site: str) -> Options:
         """What the end at ``site`` is told: sorted pairs of text, the far end's part only as far as it must know."""
-        if self.driver == "vpnaas":
+        if self.driver == "gateway":
+            found = self._gateway_options(site)
+        elif self.driver == "vpnaas":
             found = {"subnets": ",".join(self.subnets.get(site, ())), "external": self.external.get(site, "")}
         else:
             found = {
@@ -78,6 +123,24 @@ class StretchSpec(Part):
                 "gateway": "yes" if self.gateway == site else "",
             }
         return tuple(sorted((key, value) for key, value in found.items() if value))
+
+    def _gateway_options(self, site: str) -> dict[str, str]:
+        routed = self.mode == "l3"
+        return {
+            "mode": self.mode,
+            "side": str(self.between.index(site) + 1),
+            "cidr": self.cidrs.get(site, "") if routed else self.cidr or "",
+            "far_cidr": self.cidrs.get(self.far(site), "") if routed else "",
+            "mtu": str(self.mtu or ""),
+            "allocation": "" if routed else _tight(self.allocation.get(site, "")),
+            "external": self.external.get(site, ""),
+            "image": self.image.get(site, ""),
+            "flavor": self.flavor.get(site, ""),
+            "zone": self.zone.get(site, ""),
+            "port": str(self.port),
+            "allow": ",".join(sorted(self.allow)),
+            "serves": "" if self.origin is None else "near" if self.origin == site else "far",
+        }
 
 
 def _tight(pair: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from cloudsentry.errors import Fault
 from cloudsentry.spec.positions import Path, Tree
-from cloudsentry.spec.stretch import NEEDED, OWN
+from cloudsentry.spec.stretch import MODES, NEEDED, OWN
 from cloudsentry.spec.wording import found, nearest
 
 Mapped = dict[str, object]
@@ -48,27 +48,33 @@ def _sites(tree: Tree, root: Mapped, path: Path, stretch: Mapped) -> Iterator[Fa
         elif clouds[0] is not None and clouds[0] == clouds[1]:
             message = f"both sites are the cloud '{clouds[0]}', which needs no stretch: give its servers one network"
             yield tree.fault((*path, "between"), message, at_key=True)
-    for key in ("allocation", "subnets", "external"):
+    for key in ("allocation", "subnets", "external", "cidrs", "image", "flavor", "zone"):
         for site in _mapping(stretch.get(key)):
             if between and site not in between:
                 message = f"'{site}' is none of the two sites{nearest(site, between)}"
                 yield tree.fault((*path, key, site), message, at_key=True)
-    gateway = stretch.get("gateway")
-    if isinstance(gateway, str) and between and gateway not in between:
-        yield tree.fault((*path, "gateway"), f"'{gateway}' is none of the two sites{nearest(gateway, between)}")
+    for key in ("gateway", "origin"):
+        named = stretch.get(key)
+        if isinstance(named, str) and between and named not in between:
+            yield tree.fault((*path, key), f"'{named}' is none of the two sites{nearest(named, between)}")
 
 
 def _keys(tree: Tree, path: Path, stretch: Mapped) -> Iterator[Fault]:
     driver = stretch.get("driver")
     if not isinstance(driver, str) or driver not in OWN:
         return
+    known = OWN[driver]
     for other, keys in OWN.items():
-        for key in keys & stretch.keys() if other != driver else ():
+        for key in sorted((keys - known) & stretch.keys()) if other != driver else ():
+            known |= {key}  # told once
             yield tree.fault((*path, key), f"the driver '{driver}' has no {key} ('{other}' has)", at_key=True)
-    for key in NEEDED[driver]:
+    mode = stretch.get("mode", "l2")
+    further = MODES.get(mode, ()) if driver == "gateway" and isinstance(mode, str) else ()
+    for key in (*NEEDED[driver], *further):
         if key not in stretch:
-            yield tree.fault(path, f"the driver '{driver}' needs {key}: add '{key}'", at_key=True)
-    for key in ("allocation", "subnets"):
+            what = f"the driver '{driver}'" + (f" with mode {mode}" if key in further else "")
+            yield tree.fault(path, f"{what} needs {key}: add '{key}'", at_key=True)
+    for key in ("allocation", "subnets", "cidrs", "image", "flavor"):
         given = _mapping(stretch.get(key))
         for site in _between(stretch) if given else ():
             if site not in given:

@@ -3,7 +3,8 @@ quota.
 
 The program is the server's user_data when that is a script ("#!"), else a small web server on port 80: `/name` is the
 server's name, `/image` 25 KB. The script runs as root in the server's namespace, in a folder of its own, with
-SERVER_NAME and WWW set.
+SERVER_NAME and WWW set. It finds the server's metadata where a cloud has it, at
+http://169.254.169.254/openstack/latest/meta_data.json, as it is now.
 
 `<lab>/<cloud>/run/guests/<uuid>.json` exists as long as the namespace does and says which hypervisor has it: whoever
 else is told to destroy the server leaves it alone. Only the standard library.
@@ -27,6 +28,7 @@ else:  # in the lab, where this folder is on PYTHONPATH
 
 CONSOLE_BYTES = 100_000
 IMAGE_BYTES = 25 * 1024  # the size of the event's pictures
+METADATA = "169.254.169.254"  # where every cloud's servers ask for their metadata
 CLOUD_CONFIG = "user_data is not a script (#!): ignored, the web server of the lab runs instead\n"
 
 
@@ -45,7 +47,7 @@ def owner(uuid: str) -> str | None:
 
 def port_of(vif: dict) -> dict:
     """What is kept of a VIF of Nova's network_info: its port, MAC, network, and addresses with the gateway of each."""
-    addresses, gateways = [], []
+    addresses, gateways, routes = [], [], []
     for subnet in vif["network"]["subnets"]:
         prefix = wires.prefix(subnet["cidr"])
         gateway = (subnet.get("gateway") or {}).get("address")
@@ -53,12 +55,15 @@ def port_of(vif: dict) -> dict:
             addresses.append({"address": f"{address['address']}/{prefix}", "gateway": gateway})
         if gateway:
             gateways.append(f"{gateway}/{prefix}")
+        routes += [f"{route['cidr']} via {route['gateway']['address']}" for route in subnet.get("routes") or ()]
     return {
         "id": vif["id"],
         "mac": vif["address"],
         "network": vif["network"]["id"],
         "addresses": addresses,
         "gateways": gateways,
+        "routes": routes,
+        "mtu": (vif["network"].get("meta") or {}).get("mtu"),
     }
 
 
@@ -111,6 +116,11 @@ class Guest:
             file.write(program)
         os.chmod(f"{self.folder}/run", 0o700)
 
+    def tell(self, metadata: dict[str, str]) -> None:
+        """The server finds this metadata from now on. Only a program of its own asks for it."""
+        document = json.dumps({"uuid": self.uuid, "name": self.name, "meta": metadata})
+        wires.replace(f"{self.folder}/metadata/openstack/latest/meta_data.json", document)
+
     def prepared(self) -> bool:
         return os.path.exists(f"{self.folder}/run")
 
@@ -126,8 +136,11 @@ class Guest:
         """The server's program runs, from its beginning, with this share of a core, and its cables are in."""
         folder = quotas.admit(self.host, self.uuid, percent)
         quotas.end(self.host, self.uuid)
+        self._afresh()
         self._cables("up")
-        enter = f'echo $$ > {folder}/cgroup.procs && exec ip netns exec {self.netns} "$PWD/run"'
+        inside = f"ip netns exec {self.netns}"
+        service = f"[ -d metadata ] && {inside} busybox httpd -p {METADATA}:80 -h metadata"
+        enter = f'echo $$ > {folder}/cgroup.procs && {{ {service}; exec {inside} "$PWD/run"; }}'
         environment = {
             "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
             "HOME": "/root",
@@ -209,14 +222,26 @@ class Guest:
         device = f"eth{index}"
         outer = _outer(port["id"])
         wires.plug(self.cloud, port["network"], port["gateways"], self.netns, device, outer, port["mac"])
-        lines = []
-        for entry in port["addresses"]:
-            six = ":" in entry["address"]
-            lines.append(f"addr add {entry['address']} dev {device}{' nodad' * six}")
-            if entry["gateway"] and index == 0:
-                lines.append(f"route replace default via {entry['gateway']} dev {device}")
-        if lines:
-            wires.batch(self.netns, lines, force=True)
+        wires.batch(self.netns, _settings(device, port, first=index == 0), force=True)
+
+    def _afresh(self) -> None:
+        """As a machine that boots: its network is what Neutron says, and nothing that its program has made of it."""
+        known = {port["mac"]: port for port in self.record().get("ports", [])}
+        links = json.loads(wires.ip("-n", self.netns, "-j", "link", "show") or "[]")
+        lines = [
+            f"link del {link['ifname']}"
+            for link in links
+            if link["ifname"] != "lo" and not link["ifname"].startswith("eth")
+        ]
+        lines.append(f"addr replace {METADATA}/32 dev lo")
+        for link in links:
+            if link.get("address") in known and link["ifname"].startswith("eth"):
+                device = link["ifname"]
+                lines += [f"link set {device} nomaster down", f"addr flush dev {device}"]
+                lines += [f"link set {device} up", *_settings(device, known[link["address"]], first=device == "eth0")]
+        wires.batch(self.netns, lines, force=True)
+        if shutil.which("nft"):
+            wires.run("ip", "netns", "exec", self.netns, "nft", "flush", "ruleset")
 
     def _cables(self, state: str) -> None:
         ports = self.record().get("ports", [])
@@ -224,6 +249,17 @@ class Guest:
             wires.batch(
                 wires.site(self.cloud), [f"link set {_outer(port['id'])} {state}" for port in ports], force=True
             )
+
+
+def _settings(device: str, port: dict, first: bool) -> list[str]:
+    """What ip(8) is told of a port: what DHCP or cloud-init would tell the server."""
+    lines = [f"link set {device} mtu {port['mtu']}"] if port.get("mtu") else []
+    for entry in port["addresses"]:
+        six = ":" in entry["address"]
+        lines.append(f"addr add {entry['address']} dev {device}{' nodad' * six}")
+        if entry["gateway"] and first:
+            lines.append(f"route replace default via {entry['gateway']} dev {device}")
+    return [*lines, *(f"route replace {route} dev {device}" for route in port.get("routes", ()))]
 
 
 def _outer(port_id: str) -> str:

@@ -4,7 +4,6 @@
 ``calls``  one function per request, and the strong settings
 ``read``   Neutron's JSON to ends
 ``guard``  what is refused before anything is made
-``keys``   the pre-shared key: made once, kept in a file of the owner's alone, named by reference
 """
 
 from cloudsentry.drivers.stretch.vpnaas.driver import VpnaasStretch

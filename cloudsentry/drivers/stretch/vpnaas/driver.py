@@ -8,8 +8,8 @@ from cloudsentry.clouds import Cloud, Connect, open_cloud
 from cloudsentry.clouds.names import resolve
 from cloudsentry.drivers.stretch import neutron
 from cloudsentry.drivers.stretch.base import StretchDriver, StretchScope
+from cloudsentry.drivers.stretch.keys import Keys
 from cloudsentry.drivers.stretch.vpnaas import calls, guard, read
-from cloudsentry.drivers.stretch.vpnaas.keys import Keys
 from cloudsentry.drivers.stretch.vpnaas.read import LOCAL, PEER, Parts, group_name
 from cloudsentry.errors import Busy, Conflict, NotSupported
 from cloudsentry.records.stretching import CloseEnd, JoinEnd, OpenEnd, StretchOrder, StretchView

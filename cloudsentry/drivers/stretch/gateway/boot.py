@@ -1,0 +1,71 @@
+"""The gateway's program as user data: one shell script, with everything in it that a Debian cloud image lacks.
+
+It runs as cloud-init's script at the first boot (where it leaves a systemd unit behind, for later boots), and as any
+shell script on a machine without systemd.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib import resources
+
+FILES = ("machine", "tunnel", "wire", "firewall", "pair", "probe", "gateway")
+LARGEST = 65535
+"""Bytes of base64 that Nova takes as user data."""
+
+HEAD = """#!/bin/sh
+# A gateway of a stretched network, made by cloudsentry; it ends with its stretch.
+set -eu
+umask 077
+home="$PWD/gateway"
+if [ -d /run/systemd/system ]; then home=/var/lib/cloudsentry-gateway; fi
+mkdir -p "$home" && cd "$home"
+missing=""
+for pair in wg:wireguard-tools nft:nftables keepalived:keepalived ip:iproute2 ping:iputils-ping python3:python3; do
+    command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair#*:}"
+done
+if [ -n "$missing" ]; then
+    export DEBIAN_FRONTEND=noninteractive
+    until apt-get -q update && apt-get -q install -y --no-install-recommends $missing; do sleep 5; done
+fi
+"""
+
+TAIL = """if [ -d /run/systemd/system ]; then
+    cat > /etc/systemd/system/cloudsentry-gateway.service <<'CLOUDSENTRY'
+[Unit]
+Description=Gateway of a stretched network
+After=network.target
+[Service]
+WorkingDirectory=/var/lib/cloudsentry-gateway
+ExecStart=/usr/bin/python3 gateway.py gateway.json
+Restart=always
+RestartSec=1
+StandardOutput=journal+console
+[Install]
+WantedBy=multi-user.target
+CLOUDSENTRY
+    systemctl daemon-reload
+    exec systemctl enable --now cloudsentry-gateway.service
+fi
+while :; do
+    python3 gateway.py gateway.json || true
+    sleep 1
+done
+"""
+
+
+def script(config: Mapping[str, object]) -> str:
+    """The user data of one gateway; ``config`` is what `inside/machine.py` reads."""
+    parts = [HEAD]
+    parts += [_file(f"{name}.py", _source(name)) for name in FILES]
+    parts += [_file("gateway.json", json.dumps(config, sort_keys=True) + "\n"), TAIL]
+    return "".join(parts)
+
+
+def _source(name: str) -> str:
+    return resources.files(f"{__package__}.inside").joinpath(f"{name}.py").read_text(encoding="utf-8")
+
+
+def _file(name: str, text: str) -> str:
+    return f"cat > {name} <<'CLOUDSENTRY'\n{text}CLOUDSENTRY\n"

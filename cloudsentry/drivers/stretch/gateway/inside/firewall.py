@@ -1,0 +1,102 @@
+"""What may cross, and who may speak to the gateway itself: one nftables ruleset, written as a whole.
+
+Layer 2 is filtered without connection tracking, which bridges have in new kernels only: towards the side that serves
+go packets to the named ports, back come packets from them that do not open a connection.
+"""
+
+import machine
+import tunnel
+import wire
+
+
+def rules(config, card, tunnels):
+    """The text for nft(8). ``tunnels`` are the names of the WireGuard devices."""
+    forward = _bridged(config, card) if config.mode == "l2" else _routed(config, card, tunnels)
+    return "\n".join(["flush ruleset", *_own(config, card, tunnels), *forward]) + "\n"
+
+
+def load(config, card, tunnels):
+    """The ruleset holds, the whole of it or the one before."""
+    machine.run("nft", "-f", "-", stdin=rules(config, card, tunnels))
+
+
+def _own(config, card, tunnels):
+    """To the gateway: the far end's tunnel, the partner, answers, and echo requests."""
+    inside = wire.BRIDGE if config.mode == "l2" else card
+    named = ", ".join(f'"{name}"' for name in tunnels)
+    lines = [
+        'iifname "lo" accept',
+        "ct state established,related accept",
+        f"udp dport {{ {config.port}, {config.port + 1} }} accept",
+        f"ip saddr {config.partner} ip protocol vrrp accept",
+        f"ip saddr {config.partner} udp dport {wire.TALK} accept",
+        f"iifname {{ {named} }} ip saddr {config.far_tunnel} udp dport 4789 accept",
+        f'iifname {{ {named}, "{inside}" }} icmp type echo-request accept',
+        "icmp type { destination-unreachable, time-exceeded } accept",
+        "udp sport 67 udp dport 68 accept",
+    ]
+    return _chain("inet", "gateway", "input", lines)
+
+
+def _ports(config):
+    """(protocol, ports as nft writes them) of what is let through."""
+    found = {}
+    for entry in config.allow:
+        protocol, _, port = entry.partition("/")
+        if protocol in ("tcp", "udp"):
+            found.setdefault(protocol, []).append(port)
+    return [(protocol, "{ " + ", ".join(sorted(ports)) + " }") for protocol, ports in sorted(found.items())]
+
+
+def _ways(config, near, far):
+    """(from, to) of requests: towards the side that serves, or both ways where none is named."""
+    ways = {"near": [(far, near)], "far": [(near, far)], "": [(near, far), (far, near)]}
+    return ways[config.serves]
+
+
+def _bridged(config, card):
+    lines = [
+        f"ether type arp arp saddr ip {config.near_cidr} arp daddr ip {config.near_cidr} accept",
+        f"ether type ip ip saddr != {config.near_cidr} drop",
+        f"ether type ip ip daddr != {config.near_cidr} drop",
+    ]
+    for source, target in _ways(config, card, wire.VXLAN):
+        there, back = f'iifname "{source}" oifname "{target}"', f'iifname "{target}" oifname "{source}"'
+        for protocol, ports in _ports(config):
+            opens = " tcp flags & (syn | ack) != syn" if protocol == "tcp" else ""
+            lines.append(f"{there} {protocol} dport {ports} accept")
+            lines.append(f"{back} {protocol} sport {ports}{opens} accept")
+        if "icmp" in config.allow:
+            lines.append(f"{there} icmp type echo-request accept")
+            lines.append(f"{back} icmp type echo-reply accept")
+    lines.append("icmp type destination-unreachable accept")
+    return _chain("bridge", "gateway", "forward", lines)
+
+
+def _routed(config, card, tunnels):
+    wan = "{ " + ", ".join(f'"{name}"' for name in tunnels) + " }"
+    inside, lines = f'"{card}"', ["ct state established,related accept"]
+    sides = {inside: config.near_cidr, wan: config.far_cidr}
+    for source, target in _ways(config, inside, wan):
+        way = f"iifname {source} oifname {target} ip saddr {sides[source]} ip daddr {sides[target]}"
+        lines += [f"{way} {protocol} dport {ports} ct state new accept" for protocol, ports in _ports(config)]
+        lines += [f"{way} icmp type echo-request accept"] * ("icmp" in config.allow)
+    # Hosts inside believe in their own card's MTU: the tunnel's is less.
+    mss = config.tunnel_mtu - 40
+    lines.insert(0, f"tcp flags syn tcp option maxseg size > {mss} tcp option maxseg size set {mss}")
+    return _chain("inet", "gateway", "forward", lines)
+
+
+def _chain(family, table, hook, lines):
+    return [
+        f"table {family} {table} {{",
+        f"  chain {hook} {{ type filter hook {hook} priority 0; policy drop;",
+        *(f"    {line}" for line in lines),
+        "  }",
+        "}",
+    ]
+
+
+def names(config):
+    """Both WireGuard devices that a gateway may have."""
+    return [tunnel.Tunnel(config, "").name(generation) for generation in (0, 1)]

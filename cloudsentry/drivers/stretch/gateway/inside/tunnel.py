@@ -1,0 +1,136 @@
+"""The tunnel: one WireGuard device per generation of keys, and the road over the newest that the far end answers on.
+
+Two generations may stand at once: the newer one takes over when it has shaken hands, the older one goes a while
+later, so that no packet is lost between them. Keys are derived from the seed, so that none ever travels.
+"""
+
+import base64
+import hashlib
+import hmac
+import os
+import shutil
+import subprocess
+import time
+
+import machine
+
+KEEPALIVE_S = 1
+OVERLAP_S = 10.0
+"""How long the old generation stays after the new one took over: packets on their way are long there."""
+HANDSHAKE_OLD_S = 185.0
+"""WireGuard renews its session every 120 s and gives it up after 180 s (REJECT_AFTER_TIME of its protocol)."""
+
+
+def derived(seed, purpose):
+    """32 bytes of a seed (hex) for a purpose, as WireGuard writes keys."""
+    made = hmac.new(bytes.fromhex(seed), purpose.encode(), hashlib.sha256).digest()
+    return base64.b64encode(made).decode()
+
+
+class Tunnel:
+    """The WireGuard devices of this gateway. ``far`` is {generation: (address, public key)}, filled by metadata."""
+
+    def __init__(self, config, card):
+        self.config, self.card = config, card
+        self.road = None
+        self._over = {}
+
+    def name(self, generation):
+        """The device of a generation. Where many gateways share a file system, its socket must be its alone."""
+        return f"wg{generation % 2}-{self.config.outer.mac.replace(':', '')[-6:]}"
+
+    def begin(self):
+        """The fixed tunnel address is there; nothing of an earlier run is."""
+        for generation in (0, 1):
+            machine.run("ip", "link", "del", self.name(generation), check=False)
+        machine.run("ip", "addr", "replace", f"{self.config.near_tunnel}/32", "dev", "lo")
+
+    def keep(self, active, far):
+        """Devices are as they must be: up where this gateway is the active one, silent where not."""
+        if not active or far is None:
+            self._quiet()
+            return
+        address, key, generation = far
+        self._way(address)
+        if not self._exists(generation):
+            self._make(generation)
+        self._peer(generation, address, key)
+        self._choose(generation)
+
+    def alive(self):
+        """Whether the road's device is there: wireguard-go may have died."""
+        return self.road is None or self._exists(self.road)
+
+    def _way(self, address):
+        """Packets to the far end bear the pair's own address, whichever of the two sends them."""
+        own, side = self.config.outer, ["dev", self.card, "src", self.config.outer.vip]
+        via = ["via", own.router] if own.router else []
+        machine.run("ip", "route", "replace", f"{address}/32", *via, *side, check=False)
+
+    def _exists(self, generation):
+        return os.path.exists(f"/sys/class/net/{self.name(generation)}")
+
+    def _make(self, generation):
+        name = self.name(generation)
+        try:
+            machine.run("ip", "link", "add", name, "type", "wireguard")
+        except RuntimeError:  # no such device in this kernel
+            go = shutil.which("wireguard-go")
+            if not go:
+                raise
+            subprocess.run([go, name], check=True, capture_output=True, env=os.environ | {"LOG_LEVEL": "error"})
+        key = derived(self.config.seed, f"wireguard/{generation}")
+        port = str(self.config.port + generation % 2)
+        machine.run("wg", "set", name, "listen-port", port, "private-key", "/dev/stdin", stdin=key)
+        machine.run("ip", "link", "set", name, "mtu", str(self.config.tunnel_mtu), "up")
+        self._over.pop(generation, None)
+
+    def _peer(self, generation, address, key):
+        """Set once; a change of the far end's address is the only thing that is set anew."""
+        name, port = self.name(generation), self.config.port + generation % 2
+        wanted = f"{key}\t{address}:{port}"
+        if self._known(name) == wanted:
+            return
+        for other in machine.run("wg", "show", name, "peers", check=False).split():
+            if other != key:
+                machine.run("wg", "set", name, "peer", other, "remove")
+        allowed = ",".join([f"{self.config.far_tunnel}/32", *([self.config.far_cidr] * (self.config.mode == "l3"))])
+        psk = derived(self.config.psk, f"psk/{generation}")
+        peer = ["wg", "set", name, "peer", key, "preshared-key", "/dev/stdin", "endpoint", f"{address}:{port}"]
+        machine.run(*peer, "persistent-keepalive", str(KEEPALIVE_S), "allowed-ips", allowed, stdin=psk)
+
+    def _known(self, name):
+        return machine.run("wg", "show", name, "endpoints", check=False).strip()
+
+    def _shaken(self, generation):
+        """Whether the far end has answered on this generation lately."""
+        times = machine.run("wg", "show", self.name(generation), "latest-handshakes", check=False).split()
+        return any(0 < time.time() - float(at) < HANDSHAKE_OLD_S for at in times[1::2])
+
+    def _choose(self, newest):
+        if self.road != newest and (self.road is None or self._shaken(newest)):
+            self._drive(newest)
+        if self.road == newest:
+            older = newest - 1
+            if older >= 0 and self._exists(older) and self.name(older) != self.name(newest):
+                since = self._over.setdefault(older, time.monotonic())
+                if time.monotonic() - since > OVERLAP_S:
+                    machine.run("ip", "link", "del", self.name(older), check=False)
+                    self._over.pop(older, None)
+
+    def _drive(self, generation):
+        name = self.name(generation)
+        machine.run(
+            "ip", "route", "replace", f"{self.config.far_tunnel}/32", "dev", name, "src", self.config.near_tunnel
+        )
+        if self.config.mode == "l3":
+            machine.run("ip", "route", "replace", self.config.far_cidr, "dev", name, "src", self.config.inner.vip)
+        self.road = generation
+
+    def _quiet(self):
+        """The devices go: the active one alone speaks for the pair."""
+        for generation in (0, 1):
+            if self._exists(generation):
+                machine.run("ip", "link", "del", self.name(generation), check=False)
+        self.road = None
+        self._over.clear()
