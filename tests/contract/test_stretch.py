@@ -23,6 +23,15 @@ from tests.contract.places import LAB, LOOKS, SECONDS
 
 FAMILY = "cloudsentry.stretch"
 VLAN = {"physical_network": "physnet1", "vlan": "139", "cidr": "10.9.39.0/24", "mtu": "1400"}
+GATEWAY = {
+    "mode": "l2",
+    "cidr": "10.9.36.0/24",
+    "image": "tiny",
+    "flavor": "m1.tiny",
+    "zone": "az1",
+    "port": "51820",
+    "allow": "tcp/80",
+}
 OPTIONS: dict[str, dict[str, dict[str, str]]] = {
     "fake": {"private": {"a": "1"}, "public": {"b": "2"}},
     "vlan": {
@@ -30,6 +39,10 @@ OPTIONS: dict[str, dict[str, dict[str, str]]] = {
         "public": {**VLAN, "allocation": "10.9.39.100-10.9.39.199"},
     },
     "vpnaas": {"private": {"subnets": "front,origin"}, "public": {"subnets": "front"}},
+    "gateway": {
+        "private": {**GATEWAY, "side": "1", "allocation": "10.9.36.10-10.9.36.99", "serves": "near"},
+        "public": {**GATEWAY, "side": "2", "allocation": "10.9.36.100-10.9.36.199", "serves": "far"},
+    },
 }
 
 

@@ -118,8 +118,14 @@ class Guest:
 
     def tell(self, metadata: dict[str, str]) -> None:
         """The server finds this metadata from now on. Only a program of its own asks for it."""
-        document = json.dumps({"uuid": self.uuid, "name": self.name, "meta": metadata})
-        wires.replace(f"{self.folder}/metadata/openstack/latest/meta_data.json", document)
+        path = f"{self.folder}/metadata/openstack/latest/meta_data.json"
+        document = {"uuid": self.uuid, "name": self.name, "meta": metadata}
+        if wires.read(path) != document:
+            wires.replace(path, json.dumps(document))
+
+    def asks(self) -> bool:
+        """Whether its program may ask for metadata."""
+        return os.path.isdir(f"{self.folder}/metadata")
 
     def prepared(self) -> bool:
         return os.path.exists(f"{self.folder}/run")

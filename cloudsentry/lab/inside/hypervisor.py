@@ -20,6 +20,7 @@ import re
 import threading
 import time
 
+import asked
 import disks
 import faults
 import guests
@@ -31,14 +32,13 @@ from nova import context as nova_context
 from nova import exception
 from nova.compute import power_state, task_states
 from nova.image import glance
-from nova.network import neutron
 from nova.virt import fake
 from oslo_log import log as logging
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
 SIZE = {"vcpus": 64, "memory_mb": 65536, "local_gb": 2000, "server_quota": 100, "host_quota": 200}
-LOOK_S = 1.0  # how often the file of faults is looked at for full and slow
+LOOK_S = 2.0  # how often the file of faults is looked at for full and slow, and metadata is read
 
 
 class LabDriver(fake.FakeDriverWithoutFakeNodes):
@@ -54,7 +54,6 @@ class LabDriver(fake.FakeDriverWithoutFakeNodes):
         self.faults = faults.Store(f"{CONF.state_path}/fault.json")
         self.no_network = wires.available()
         self._lock = threading.Lock()
-        self._under_way = {}  # by server: what ends its live migration early, and how
         self._kept = wires.read(f"{CONF.state_path}/guests.json")
         for uuid, kept in self._kept.items():
             self.instances[uuid] = fake.FakeInstance(kept["name"], kept["state"], uuid)
@@ -72,7 +71,7 @@ class LabDriver(fake.FakeDriverWithoutFakeNodes):
 
     # Quotas and faults
 
-    def _fault(self, op, instance, rest=time.sleep):
+    def _fault(self, op, instance):
         def meets(fault):
             return (
                 fault.get("op") == op and re.search(fault.get("server") or "", instance.display_name or "") is not None
@@ -83,7 +82,7 @@ class LabDriver(fake.FakeDriverWithoutFakeNodes):
             return
         LOG.warning("fault %s strikes %s of %s", fault["id"], op, instance.uuid)
         if fault["what"] == "hang":
-            rest(fault["delay"])
+            time.sleep(fault["delay"])
         elif fault["what"] == "reschedule":
             raise exception.ComputeResourcesUnavailable(reason="lab fault")
         elif fault["what"] == "abort":
@@ -116,6 +115,14 @@ class LabDriver(fake.FakeDriverWithoutFakeNodes):
                 if now["full"] != was["full"]:
                     self.virtapi._compute.update_available_resource(nova_context.get_admin_context())
                 was = now
+            with self._logged("metadata"):
+                self._tell()
+
+    def _tell(self):
+        """Servers with a program of their own find the metadata that they have now."""
+        wanting = [uuid for uuid in list(self._kept) if self._guest(uuid).asks()]
+        for uuid, name, told in asked.metadata(self._host, wanting) if wanting else ():
+            self._guest(uuid, name).tell(told)
 
     def update_provider_tree(self, provider_tree, nodename, allocations=None):
         super().update_provider_tree(provider_tree, nodename, allocations)
@@ -144,23 +151,10 @@ class LabDriver(fake.FakeDriverWithoutFakeNodes):
         """
         for network in {port["network"] for port in ports}:
             with self._logged(network):
-                segment = self._segment(network)
+                segment = asked.segment(network)
                 if segment["network_type"] == "vlan":
                     bridge = wires.bridge_name(network)
                     link.join(self.cloud, segment["physical_network"], segment["segmentation_id"], bridge)
-
-    def _segment(self, network):
-        """What Neutron says a network is on the wire; asked once for each network of the cloud."""
-        mark = f"{os.environ['LAB_RUN']}/segments/{network}.json"
-        known = wires.read(mark)
-        if not known:
-            client = neutron.get_client(nova_context.get_admin_context(), admin=True)
-            shown = client.show_network(network)["network"]
-            known = {
-                name: shown.get(f"provider:{name}") for name in ("network_type", "physical_network", "segmentation_id")
-            }
-            wires.replace(mark, json.dumps(known))
-        return known
 
     def _wire(self, instance, network_info, power_on=True):
         """The server runs here with these ports; kept, so that it comes back with the hypervisor."""
@@ -312,10 +306,6 @@ class LabDriver(fake.FakeDriverWithoutFakeNodes):
         self._on("thaw", instance.uuid)
         self._set_state(instance, power_state.RUNNING)
 
-    def change_instance_metadata(self, context, instance, diff):
-        if instance.user_data:
-            self._on("tell", instance.uuid, dict(instance.metadata or {}))
-
     def attach_interface(self, context, instance, image_meta, vif):
         super().attach_interface(context, instance, image_meta, vif)
         port = guests.port_of(vif)
@@ -365,30 +355,13 @@ class LabDriver(fake.FakeDriverWithoutFakeNodes):
     def live_migration(
         self, context, instance, dest, post_method, recover_method, block_migration=False, migrate_data=None
     ):
-        self._under_way[instance.uuid] = (ended := threading.Event()), (how := [])
         try:
-            self._fault("live_migration", instance, ended.wait)
-            if "abort" in how:
-                recover_method(context, instance, dest, migrate_data, migration_status="cancelled")
-                return
+            self._fault("live_migration", instance)
             self.disks.give(instance.uuid, dest)
         except Exception:
             recover_method(context, instance, dest, migrate_data)
             raise
-        finally:
-            self._under_way.pop(instance.uuid, None)
         super().live_migration(context, instance, dest, post_method, recover_method, block_migration, migrate_data)
-
-    def _end_migration(self, instance, how):
-        if known := self._under_way.get(instance.uuid):
-            known[1].append(how)
-            known[0].set()
-
-    def live_migration_force_complete(self, instance):
-        self._end_migration(instance, "force")
-
-    def live_migration_abort(self, instance):
-        self._end_migration(instance, "abort")
 
     def post_live_migration(self, context, instance, block_device_info, migrate_data=None):
         self.instances.pop(instance.uuid, None)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from cloudsentry.drivers.stretch.base import StretchDriver, StretchScope
+from cloudsentry.drivers.stretch.keys import Keys
 from cloudsentry.drivers.stretch.vlan import VlanStretch
 from cloudsentry.drivers.stretch.vpnaas import VpnaasStretch
-from cloudsentry.drivers.stretch.keys import Keys
 from cloudsentry.errors import Busy, Conflict
 from cloudsentry.records.marks import Mark
 from cloudsentry.records.stretching import CloseEnd, End, JoinEnd, Offer, OpenEnd

@@ -78,7 +78,9 @@ class Tunnel:
             go = shutil.which("wireguard-go")
             if not go:
                 raise
-            subprocess.run([go, name], check=True, capture_output=True, env=os.environ | {"LOG_LEVEL": "error"})
+            quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+            # It stays behind, and would hold a pipe open for ever.
+            subprocess.run([go, name], check=True, env=os.environ | {"LOG_LEVEL": "error"}, **quiet)
         key = derived(self.config.seed, f"wireguard/{generation}")
         port = str(self.config.port + generation % 2)
         machine.run("wg", "set", name, "listen-port", port, "private-key", "/dev/stdin", stdin=key)
