@@ -106,12 +106,21 @@ class Shell(app.App):
             "-q", "--quiet", action="store_const", const=0, dest="verbose_level", help="errors and answers only"
         )
         parser.add_argument("--log-file", metavar="FILE", help="write the full log there as well")
+        parser.add_argument(
+            "--log-json",
+            action=JsonAction,
+            nargs=0,
+            default=False,
+            help="log lines as JSON objects, by oslo.log (needs the extra `log`)",
+        )
         parser.add_argument("--debug", action="store_true", help="show tracebacks")
         return parser
 
     def configure_logging(self) -> None:
         """Console on stderr by -v and -q; everything in the log file."""
         super().configure_logging()
+        if self.options.log_json:
+            _as_json(logging.getLogger().handlers)
         wanted = self.options.verbose_level
         for handler in logging.getLogger().handlers:
             if type(handler) is logging.StreamHandler:
@@ -163,6 +172,25 @@ class Shell(app.App):
         names = nearest(wanted, [name for name, _ in self.command_manager])
         known = "".join(f"\n  {self.NAME} {name}" for name in names)
         return f"There is no command {wanted!r}. Nearest:{known}\n`{self.NAME} --help` lists them all."
+
+
+class JsonAction(argparse.Action):
+    """Asks for JSON lines; an error of the command line where what makes them is not installed."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, *_: Any) -> None:
+        """Note it."""
+        try:
+            import oslo_log.formatters  # noqa: F401
+        except ImportError:
+            parser.error("--log-json needs oslo.log: pip install cloudsentry[log]")
+        setattr(namespace, self.dest, True)
+
+
+def _as_json(handlers: Sequence[logging.Handler]) -> None:
+    from oslo_log.formatters import JSONFormatter
+
+    for handler in handlers:
+        handler.setFormatter(JSONFormatter())
 
 
 def nearest(wanted: str, names: Sequence[str]) -> list[str]:

