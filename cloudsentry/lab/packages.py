@@ -64,6 +64,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "libc6-dev": "/usr/include/stdio.h",
         "busybox-static": "busybox",
         "cpio": "cpio",
+        "curl": "curl",
         "iproute2": "ip",
         "iputils-ping": "ping",
     },

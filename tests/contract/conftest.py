@@ -14,7 +14,7 @@ from cloudsentry.records.orders import DeleteBalancer, DeleteServerGroups, Delet
 from . import places
 
 PLACES = {
-    "cloudsentry.pool": {"fake": places.fake_pool, "nova": places.lab},
+    "cloudsentry.pool": {"fake": places.fake_pool, "libvirt": places.libvirt, "nova": places.lab},
     "cloudsentry.balancer": {"fake": places.fake_balancer, "octavia": places.lab},
 }
 
@@ -23,9 +23,9 @@ def drivers(family: str) -> list[Any]:
     """Every entry point of a family that has a place (a test sees to it that all have); those of the lab are marked."""
     found = sorted(importlib.metadata.entry_points(group=family), key=lambda point: point.name)
     known = [point for point in found if point.name in PLACES[family]]
-    at_lab = {name for name, make in PLACES[family].items() if make is places.lab}
+    needs = {places.lab: [pytest.mark.lab], places.libvirt: [pytest.mark.migration]}
     return [
-        pytest.param((family, point), id=point.name, marks=[pytest.mark.lab] if point.name in at_lab else [])
+        pytest.param((family, point), id=point.name, marks=needs.get(PLACES[family][point.name], []))
         for point in known
     ]
 

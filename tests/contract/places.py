@@ -1,9 +1,12 @@
-"""Where the contract is tried: a fake in memory, or a cloud of the running lab."""
+"""Where the contract is tried: a fake in memory, a cloud of the running lab, or a site of real libvirt."""
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
+import functools
 import os
+import tempfile
 import threading
 import time
 import uuid
@@ -11,7 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cloudsentry.clouds import Cloud, open_cloud
+from benchmarks.migration.sites import Sites
+from cloudsentry.clouds import Cloud, hypervisors, open_cloud
 from cloudsentry.drivers.balancer.base import BalancerDriver, BalancerScope
 from cloudsentry.drivers.balancer.fake import FakeBalancers
 from cloudsentry.drivers.pool.base import PoolDriver, PoolScope
@@ -20,7 +24,7 @@ from cloudsentry.records.marks import Mark
 from cloudsentry.records.orders import CreateBalancer, CreateServers, Order, Progress, Template
 
 LAB = Path(os.environ.get("CLOUDSENTRY_LAB_DIR", "~/.local/share/cloudsentry/lab")).expanduser()
-HYPERVISOR = {"fake": "xeon1", "lab": "private-xeon1"}
+HYPERVISOR = {"fake": "xeon1", "lab": "private-xeon1", "libvirt": "xeon1"}
 LOOKS = 40
 SECONDS = 90.0
 
@@ -70,7 +74,7 @@ class Place:
             assert self.kind == "fake" or time.monotonic() - started < SECONDS, (
                 f"{order} after {look} looks: {progress}"
             )
-            if self.kind == "lab":
+            if self.kind != "fake":
                 pause.wait(0.5)
         raise AssertionError(f"{order} waits still after {LOOKS} looks")
 
@@ -89,6 +93,22 @@ def fake_pool(driver: type[PoolDriver]) -> Place:
 def fake_balancer(driver: type[BalancerDriver]) -> Place:
     cloud = f"fake-{uuid.uuid4().hex[:8]}"
     return Place("fake", cloud, lambda: driver(cloud), lambda: FakeBalancers.named(cloud).state.writes)
+
+
+@functools.cache
+def _sites() -> Sites:
+    """Two sites with real hypervisors, for as long as the tests run."""
+    sites = Sites(Path(tempfile.mkdtemp(prefix="cloudsentry-sites-")), tag="contract")
+    atexit.register(sites.clear)
+    sites.up()
+    return sites
+
+
+def libvirt(driver: type[Any]) -> Place:
+    """A site of real libvirt. What it needs and is not there is a failure."""
+    sites = _sites()
+    os.environ[hypervisors.VARIABLE] = str(sites.config)
+    return Place("libvirt", "home", lambda: driver("home"), lambda: len(sites.domains("home")))
 
 
 def lab(driver: type[Any]) -> Place:
