@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from benchmarks.migration.sites import CLIENT, Sites, until
 
 
-def asked(sites: Sites, address: str, path: str, seconds: int = 30) -> str:
+def asked(sites: Sites, address: str, path: str, seconds: int = 60) -> str:
     """What the guest's web server answers; "" where it does not."""
     command = sites.inside(CLIENT, "curl", "-sf", "-m", str(seconds), f"http://{address}{path}")
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds + 5).stdout.strip()
@@ -27,7 +27,7 @@ class Verdict:
 
 def verified(sites: Sites, address: str) -> Verdict:
     """Every word of the writer's memory compared, in the guest."""
-    words = asked(sites, address, "/cgi-bin/verify", 60).split()
+    words = asked(sites, address, "/cgi-bin/verify", 240).split()
     if len(words) != 3:
         raise SystemExit(f"{address} does not say what its memory holds")
     return Verdict(pages=int(words[0]), wrong=int(words[1]), versions=int(words[2]))
@@ -82,7 +82,7 @@ class Session:
         """End it: whether the connection still carries, and nothing that was said got lost or came twice."""
         seen = len(self._numbers)
         pause = threading.Event()
-        for _ in range(100):
+        for _ in range(600):
             if len(self._numbers) > seen + 3:
                 break
             pause.wait(0.1)

@@ -105,8 +105,8 @@ def guest(sites: Sites, memory: int, load: Load) -> Iterator[tuple[str, str]]:
         pools[HOME].act(order)
         [server] = pools[HOME].observe(PoolScope(event=EVENT)).servers
         address = server.addresses[0]
-        until(lambda: asked(sites, address, "/", 2), "the guest's web server", 60)
-        asked(sites, address, f"/cgi-bin/work?{load.megabytes(memory)},{load.mode},{load.rate:g}", 60)
+        until(lambda: asked(sites, address, "/", 2), "the guest's web server", 240)
+        asked(sites, address, f"/cgi-bin/work?{load.megabytes(memory)},{load.mode},{load.rate:g}", 240)
         threading.Event().wait(2.0)
         yield server.id, address
     finally:
@@ -156,7 +156,7 @@ def measure(sites: Sites, case: Case, *, seconds: float = 60.0) -> Result:
         mover, order = LibvirtMover(HOME, AWAY), order_of(server)
         began = time.monotonic()
         # Measured for both, so that both guests have lived as long; the defaults make no use of it.
-        memo = through(mover, order, {}, ("prepare",), 60)
+        memo = through(mover, order, {}, ("prepare",), 120)
         looked = time.monotonic() - began
         rate = float(asked(sites, address, "/rate", 5) or 0)
         session, pings = Session(sites, address), Pinging(sites, address)
@@ -172,7 +172,7 @@ def measure(sites: Sites, case: Case, *, seconds: float = 60.0) -> Result:
         survived = session.survived()
         verdict = verified(sites, address)
         if total is not None:
-            through(mover, order, memo, PHASES[PHASES.index("switch") :], 30)
+            through(mover, order, memo, PHASES[PHASES.index("switch") :], 120)
         seen = {"gap": gap if total is not None else None, "intact": verdict.wrong == 0, "session": survived}
         return _result(case, memo, told, seen | {"total": total, "wall": wall, "looked": looked, "guest_rate": rate})
 
@@ -209,7 +209,7 @@ def _given_up(mover: LibvirtMover, order: MoveOrder, memo: Memo) -> dict[str, An
     domain = LibvirtSite(HOME).domain(HYPERVISORS[HOME], order.server)
     told = dict(domain.jobStats())
     pause = threading.Event()
-    for _ in range(300):
+    for _ in range(1200):
         stride = mover.undo(order, memo | {"unquiet-0-100": True})
         memo = dict(stride.memo)
         if stride.state == "done":

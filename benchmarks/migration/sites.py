@@ -82,7 +82,7 @@ def run(*argv: str, check: bool = True) -> str:
     return done.stdout
 
 
-def until(holds: Callable[[], object], what: str, seconds: float = 30.0) -> None:
+def until(holds: Callable[[], object], what: str, seconds: float = 120.0) -> None:
     """Return as soon as it holds; SystemExit where it does not in time."""
     end, pause = time.monotonic() + seconds, threading.Event()
     while not holds():
@@ -94,8 +94,9 @@ def until(holds: Callable[[], object], what: str, seconds: float = 30.0) -> None
 class Sites:
     """The two sites. `up` and `down` may be called again; what a killed run left is cleared by `up`."""
 
-    def __init__(self, root: Path, tag: str = "mig") -> None:
-        self.root, self.tag = root, tag
+    def __init__(self, root: Path, tag: str = "") -> None:
+        """``tag`` tells the namespaces of several such pairs apart; the process' number where it is not given."""
+        self.root, self.tag = root, tag or f"mig{os.getpid()}"
         self._relay: subprocess.Popen[bytes] | None = None
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -270,7 +271,7 @@ class Sites:
 
 
 @contextlib.contextmanager
-def sites(root: Path, link: Link | None = None, tag: str = "mig") -> Iterator[Sites]:
+def sites(root: Path, link: Link | None = None, tag: str = "") -> Iterator[Sites]:
     """Two sites for as long as the block lasts."""
     made = Sites(root, tag)
     try:

@@ -98,7 +98,7 @@ def fake_balancer(driver: type[BalancerDriver]) -> Place:
 @functools.cache
 def _sites() -> Sites:
     """Two sites with real hypervisors, for as long as the tests run."""
-    sites = Sites(Path(tempfile.mkdtemp(prefix="cloudsentry-sites-")), tag="contract")
+    sites = Sites(Path(tempfile.mkdtemp(prefix="cloudsentry-sites-")))
     atexit.register(sites.clear)
     sites.up()
     return sites
