@@ -153,8 +153,11 @@ class Scaler:
     def agents_tick(self, name: str, agent: str) -> Tick:
         """A reconciling `tick` that the other agents of the journal know of. Raises as `tick` does."""
         with self._sentry.holding(name) as hold:
-            self._sentry.passes(hold).began(name, agent)
-            return self.tick(name, reconcile=True, source="agent", hold=hold)
+            began = dt.datetime.now(dt.UTC)
+            try:
+                return self.tick(name, reconcile=True, source="agent", hold=hold)
+            finally:
+                self._sentry.passes(hold).made(name, agent, began)
 
     @property
     def passes(self) -> Passes:

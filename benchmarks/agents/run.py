@@ -45,7 +45,7 @@ pools:
     image: tiny
     flavor: m1.nano
     networks: [front]
-    pins: [{{hypervisor: {cloud}-{host}, count: 1}}]
+    pins: [{{hypervisor: {host}, count: 1}}]
 """
 
 
@@ -78,13 +78,13 @@ def writes(lab: Path, since: dict[Path, int]) -> list[Write]:
 
 def events(count: int, clouds: list[str]) -> list[Event]:
     """Small events, spread over the clouds and their hypervisors."""
-    hosts = ("xeon1", "xeon2", "opteron1", "opteron2")
-    return [
-        load_text(
-            EVENT.format(number=n, cloud=clouds[n % len(clouds)], host=hosts[(n // len(clouds)) % 4]), f"{n}.yaml"
-        )
-        for n in range(count)
-    ]
+    hosts = {"private": ("private-xeon1", "private-xeon2"), "public": ("public-hv1", "public-hv2")}
+    found = []
+    for number in range(count):
+        cloud = clouds[number % len(clouds)]
+        host = hosts[cloud][number // len(clouds) % 2]
+        found.append(load_text(EVENT.format(number=number, cloud=cloud, host=host), f"{number}.yaml"))
+    return found
 
 
 def configured(folder: Path, journal: str, locks: str) -> Path:

@@ -74,9 +74,15 @@ class Agent:
         with ThreadPoolExecutor(self._workers, thread_name_prefix="agent") as pool:
             while not self._clock.stopped:
                 self._begin(pool)
-                left = min(self._due.values(), default=self._clock.now() + LISTEN) - self._clock.now()
-                self._clock.until_done(set(self._running.values()), min(LISTEN, max(0.05, left)))
+                self._clock.until_done(set(self._running.values()), self._pause())
                 self._collect()
+
+    def _pause(self) -> float:
+        """Seconds until something may be begun, unless a pass ends sooner."""
+        waiting = [at for event, at in self._due.items() if event not in self._running]
+        if len(self._running) >= self._workers or not waiting:
+            return LISTEN
+        return min(LISTEN, max(0.05, min(waiting) - self._clock.now()))
 
     def _begin(self, pool: ThreadPoolExecutor) -> None:
         now, events, passes = self._clock.now(), self._events(), self._passes()
@@ -100,7 +106,7 @@ class Agent:
             self._running[event] = pool.submit(self._tick, event)
 
     def _collect(self) -> None:
-        """An event that another holds is asked for again well within its lease."""
+        """An event that another holds, or has taken, is asked for again well within its lease."""
         for event in [event for event, future in self._running.items() if future.done()]:
             self._running.pop(event).result()
             if event in self._held:
@@ -135,6 +141,7 @@ class Agent:
             tick = scaler.agents_tick(event, self._name)
         except Lost as error:
             LOG.error("%s", error)
+            self._held.add(event)
             return None
         except Owned as error:
             LOG.info("%s", error)

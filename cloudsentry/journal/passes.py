@@ -18,7 +18,10 @@ from cloudsentry.journal.tables import passes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassRow:
-    """An event's newest pass: by which agent and when it began; ``nudges`` counts the calls for one, ever."""
+    """An event's newest pass that came to its end: by which agent, and when it began.
+
+    ``nudges`` counts the calls for a pass, ever.
+    """
 
     event: str
     agent: str
@@ -37,9 +40,9 @@ class Passes:
         with self._store.reading() as db:
             return {row["event"]: PassRow(**row) for row in db.execute(sa.select(passes)).mappings()}
 
-    def began(self, event: str, agent: str) -> None:
-        """Note that an agent passes over an event now."""
-        self._put(event, {"agent": agent, "began": dt.datetime.now(dt.UTC)}, 0)
+    def made(self, event: str, agent: str, began: dt.datetime) -> None:
+        """Note that an agent has passed over an event. A pass that was killed is not noted: others make it at once."""
+        self._put(event, {"agent": agent, "began": began}, 0)
 
     def nudge(self, event: str) -> None:
         """Ask whatever agent comes first for a pass over an event, soon."""
