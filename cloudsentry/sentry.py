@@ -271,6 +271,18 @@ class Sentry:
                 self._journal.under(hold).event_gone(event.event)
         return report
 
+    def rotate(self, name: str, stretch: str, *, listen: Listener = silent) -> Report:
+        """Give a stretch of an applied event other keys, and apply it. Raises `UserError`, and what `apply` raises."""
+        from cloudsentry.drivers.stretch.keys import rotate
+
+        event, newest = self.event(name)[0], self._newest(name)
+        if stretch not in event.stretches:
+            known = ", ".join(sorted(event.stretches)) or "none"
+            raise UserError(f"event {event.event} has no stretch {stretch!r} (known: {known})")
+        self._unmoved(event.event)
+        rotate(event.stretches[stretch].driver, event.event, stretch)
+        return self.apply(event, since=newest.number, listen=listen)
+
     def rollback(self, name: str, to: int | None = None, *, listen: Listener = silent) -> Report:
         """Apply an earlier revision of an event (default: the one before the newest); 0 is nothing: a destroy.
 

@@ -6,14 +6,16 @@ import argparse
 from typing import Any
 
 from cloudsentry.errors import PlanError, UserError
-from cloudsentry.osc import base
+from cloudsentry.osc import base, progress
+from cloudsentry.osc.event import ended
 from cloudsentry.records.reports import StretchLine
 
-COLUMNS = ("Stretch", "Cloud", "Driver", "State", "Joined", "Offer", "Objects")
+COLUMNS = ("Stretch", "Cloud", "Driver", "State", "Joined", "Alive", "RTT ms", "Loss %", "Offer", "Objects")
 
 
 def _row(line: StretchLine) -> tuple[Any, ...]:
-    return line.unit, line.cloud, line.driver, line.state, line.joined, line.offer, line.objects
+    probed = (line.alive, line.rtt, line.loss)
+    return line.unit, line.cloud, line.driver, line.state, line.joined, *probed, line.offer, line.objects
 
 
 class ListStretches(base.Lister):
@@ -60,6 +62,29 @@ class ShowStretch(base.Lister):
         details = [f"{line.cloud}: {line.detail}" for line in lines if line.detail]
         self.notes = (*details, *(f"drift: {one.cloud}: {one.what}" for one in drift))
         return COLUMNS, [_row(line) for line in lines]
+
+
+class RotateStretch(base.ShowOne):
+    """Give a stretched network new keys, at both ends.
+
+    `gateway`: without loss, both keys hold until the far end has answered on the new one. `vpnaas`: the tunnel is
+    interrupted for a moment. Where this is stopped in between, the next apply goes on.
+    """
+
+    _epilog = "example:\n  %(prog)s koshien-2010 origin-link"
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Which event and which of its stretches."""
+        parser = super().get_parser(prog_name)
+        parser.add_argument("event", metavar="EVENT", help="the event's name")
+        parser.add_argument("stretch", metavar="STRETCH", help="name of the stretch")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:
+        """Rotate, and apply."""
+        with progress.told() as listen:
+            report = self.sentry.rotate(parsed_args.event, parsed_args.stretch, listen=listen)
+        return ended(self, report, f"cloudsentry event apply {parsed_args.event}")
 
 
 class CheckStretches(base.Lister):

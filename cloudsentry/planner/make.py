@@ -10,9 +10,9 @@ from cloudsentry.planner.servers import PoolPlan, plan_pool, removals
 from cloudsentry.planner.spill import ALL_HAD, Short, spilled
 from cloudsentry.planner.steering import SteeringPlan, before, endings, ordered, plan_steering
 from cloudsentry.planner.steering import leftovers as steering_leftovers
-from cloudsentry.planner.stretches import StretchPlan, closings, plan_stretch, waiting
+from cloudsentry.planner.stretches import StretchPlan, closings, dead, plan_stretch, waiting, weightless
 from cloudsentry.planner.stretches import leftovers as stretch_leftovers
-from cloudsentry.planner.units import digest, units_of
+from cloudsentry.planner.units import Unit, digest, units_of
 from cloudsentry.records.orders import DeleteBalancer, DeleteServerGroups, DeleteServers
 from cloudsentry.records.plans import Drift, Plan, Step
 from cloudsentry.records.views import BalancerView, PoolView, Snapshot
@@ -52,6 +52,8 @@ def compare(event: Event, snapshot: Snapshot, short: Short = ALL_HAD) -> Compari
     views = {name: snapshot.pool(event.cloud_of(pool.site), pool.driver) for name, pool in sorted(event.pools.items())}
     pinned = {name: units_of(event, name, view) for name, view in views.items()}
     units = spilled(event, snapshot, {name: found for name, (found, _) in pinned.items()}, short)
+    lost = dead(event, snapshot)
+    units = {name: _weighed(event, name, found, lost) for name, found in units.items()}
     pools = {name: plan_pool(event, name, view, units[name], pinned[name][1]) for name, view in views.items()}
     balancers = {
         name: plan_balancer(event, name, snapshot.balancer(event.place_of(spec), spec.driver), pools)
@@ -61,6 +63,13 @@ def compare(event: Event, snapshot: Snapshot, short: Short = ALL_HAD) -> Compari
     left = (*_leftovers(event, snapshot), *stretch_leftovers(event, snapshot), *steering_leftovers(event, snapshot))
     steerings = {name: plan_steering(event, name, snapshot) for name in sorted(event.steering)}
     return Comparison(pools=pools, balancers=balancers, stretches=stretches, leftovers=left, steerings=steerings)
+
+
+def _weighed(event: Event, pool: str, units: tuple[Unit, ...], lost: frozenset[str]) -> tuple[Unit, ...]:
+    """The same units; without weight while what they fetch from cannot be reached."""
+    if not weightless(event, pool, lost):
+        return units
+    return tuple(dataclasses.replace(unit, weight=0) for unit in units)
 
 
 def plan_apply(event: Event, snapshot: Snapshot, revision: str, *, short: Short = ALL_HAD) -> Plan:

@@ -7,7 +7,7 @@ from cloudsentry.planner.steering import targets_of
 from cloudsentry.planner.units import Unit
 from cloudsentry.records.reports import BalancerLine, Counts, ServerLine, Status, SteerLine, StretchLine
 from cloudsentry.records.steering import Steer
-from cloudsentry.records.stretching import End, StretchView
+from cloudsentry.records.stretching import End, StretchView, fresh
 from cloudsentry.records.views import Balancer, Member, Server, Snapshot
 from cloudsentry.spec.event import Event
 
@@ -81,6 +81,7 @@ def _stretch(view: StretchView, end: End, snapshot: Snapshot) -> StretchLine:
         for other in snapshot.stretches
         if other.driver == view.driver and other.cloud != view.cloud and (far := other.named(end.mark.unit))
     ]
+    probe = fresh(end.probe)
     return StretchLine(
         cloud=view.cloud,
         unit=end.mark.unit,
@@ -90,6 +91,9 @@ def _stretch(view: StretchView, end: End, snapshot: Snapshot) -> StretchLine:
         offer=", ".join(f"{key} {value}" for key, value in end.offer.facts) if end.offer else "",
         objects=len(end.objects),
         detail=end.detail,
+        alive=None if probe is None else probe.up,
+        rtt=None if probe is None else probe.rtt,
+        loss=None if probe is None else probe.loss,
     )
 
 

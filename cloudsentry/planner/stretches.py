@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from cloudsentry.planner.units import digest
 from cloudsentry.records.marks import Mark
 from cloudsentry.records.plans import Action, Drift, Step
-from cloudsentry.records.stretching import CloseEnd, End, JoinEnd, OpenEnd, RenewLease, StretchOrder, StretchView
+from cloudsentry.records.stretching import CloseEnd, End, JoinEnd, OpenEnd, RenewLease, StretchOrder, StretchView, fresh
 from cloudsentry.records.views import Snapshot
 from cloudsentry.spec.event import Event
 from cloudsentry.spec.stretch import LEASED, Options, StretchSpec
@@ -133,6 +133,7 @@ class _Site:
             lines.append(("unjoined", f"this end of stretch {self.name} is not joined to the one on {self.far_cloud}"))
         if end is not None and end.lease is not None and end.lease.left <= 0:
             lines.append(("shut", f"this end of stretch {self.name} is shut: its lease is over"))
+        lines += _seen(self.name, end)
         if end is not None and end.state == "DOWN":
             lines.append(("down", f"this end of stretch {self.name} is DOWN: {end.detail or 'no reason given'}"))
         return [Drift(unit=self.name, cloud=self.cloud, kind=kind, what=what) for kind, what in lines]
@@ -150,6 +151,43 @@ class _Site:
             after=after,
             why=why,
         )
+
+
+LOSS_MOST = 2.0
+"""Percent of probes lost that are told; a WAN loses one now and then."""
+
+
+def _seen(name: str, end: End | None) -> Iterable[tuple[str, str]]:
+    """What the end's own probe has found wrong."""
+    probe = fresh(end.probe) if end is not None else None
+    if probe is None:
+        return
+    if not probe.up:
+        yield "dead", f"stretch {name} is dead: nothing comes back from the far end"
+    elif probe.loss > LOSS_MOST:
+        yield "loss", f"stretch {name} loses {probe.loss:g} % of the packets"
+    if probe.whole is False:
+        yield "narrow", f"stretch {name} does not carry packets of {probe.mtu} bytes"
+    for address in probe.twice:
+        yield "twice", f"stretch {name}: two own the address {address}"
+
+
+def dead(event: Event, snapshot: Snapshot) -> frozenset[str]:
+    """The stretches of which an end has just found that nothing comes back. Where nobody has tried, none is dead."""
+    found = set()
+    for name, spec in event.stretches.items():
+        ends = [snapshot.stretch(event.cloud_of(site), spec.driver).named(name) for site in spec.between]
+        probes = [fresh(end.probe) for end in ends if end is not None]
+        if any(probe is not None and not probe.up for probe in probes):
+            found.add(name)
+    return frozenset(found)
+
+
+def weightless(event: Event, pool: str, lost: frozenset[str]) -> bool:
+    """Whether a pool's servers need a stretch that is dead: those on it at another site than the origin's."""
+    spec = event.pools[pool]
+    needed = {name for name in spec.network_names if name in event.stretches}
+    return any(event.stretches[name].origin not in (None, spec.site) for name in needed & lost)
 
 
 def _changed(sites: list[_Site]) -> Iterable[str]:

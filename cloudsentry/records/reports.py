@@ -97,6 +97,12 @@ class StretchLine:
     offer: str
     objects: int
     detail: str = ""
+    alive: bool | None = None
+    """Whether packets come back from the far end; None where nobody has tried of late."""
+    rtt: float | None = None
+    """Round trip in ms."""
+    loss: float | None = None
+    """In percent, of the last try."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

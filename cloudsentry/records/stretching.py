@@ -46,6 +46,15 @@ class Probe:
     age: float = 0.0
 
 
+FRESH_S = 120.0
+"""Seconds for which a probe counts: its servers tell at least every 15 s, some clouds keep consoles back for longer."""
+
+
+def fresh(probe: Probe | None) -> Probe | None:
+    """The probe, unless it is too old to say anything."""
+    return probe if probe is not None and probe.age < FRESH_S else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
     """Until when an end lets anything cross: ``until`` in seconds since 1970, ``left`` when it was read."""

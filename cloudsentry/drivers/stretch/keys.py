@@ -19,7 +19,7 @@ from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from cloudsentry.errors import Conflict
+from cloudsentry.errors import Conflict, UserError
 
 SCHEME = "file:"
 BYTES = 32
@@ -103,6 +103,23 @@ class Keys:
         if not path.exists():
             _keep(path, Fernet.generate_key(), replace=False)
         return Fernet(path.read_bytes().strip())
+
+
+def rotate(driver: str, event: str, unit: str) -> None:
+    """A stretch has other keys from now on; both ends follow with the next apply. Raises `UserError` where it has none.
+
+    `vpnaas` gets another secret, and its tunnel is interrupted while both ends take it. `gateway` derives the next
+    generation from the one it has, and both generations stand until the far end has answered on the new one.
+    """
+    keys, reference = Keys(), Keys.reference(event, unit)
+    if driver not in ("vpnaas", "gateway"):
+        raise UserError(f"stretch {unit} has no keys: its driver is {driver}")
+    if keys.known(reference) is None:
+        raise UserError(f"this machine has no key of stretch {unit}: apply the event first")
+    if driver == "vpnaas":
+        keys.renew(reference)
+    else:
+        keys.advance(reference)
 
 
 def derived(secret: str, purpose: str) -> str:

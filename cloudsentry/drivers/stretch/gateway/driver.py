@@ -165,7 +165,10 @@ class GatewayStretch(StretchDriver):
                 raise Busy(f"gateway {server['name']} is made anew", cloud=self._name)
             if server is None:
                 maker.server(one, seed, psk)
-            elif server["status"] == "SHUTOFF":
+            # Nova keeps two servers apart only when it knows where the first one is.
+            if one == PAIR[0] and (server is None or server["status"] == "BUILD"):
+                raise Busy(f"gateway {one} is being placed", cloud=self._name, after=1.0)
+            if server is not None and server["status"] == "SHUTOFF":
                 calls.start(self._cloud, str(server["id"]))
 
     def _outside(self, options: dict[str, str]) -> dict[str, Any]:

@@ -33,6 +33,7 @@ class Tunnel:
     def __init__(self, config, card):
         self.config, self.card = config, card
         self.road = None
+        self._made = {}
         self._over = {}
 
     def name(self, generation):
@@ -52,8 +53,12 @@ class Tunnel:
             return
         address, key, generation = far
         self._way(address)
-        if not self._exists(generation):
+        if self._made.get(generation % 2) != generation and self.road is not None and self.road % 2 == generation % 2:
+            generation = self.road  # rotated twice at once: the one between must take over before its device is had
+        elif self._made.get(generation % 2) != generation or not self._exists(generation):
             self._make(generation)
+        if generation == self.road and generation != far[2]:
+            return
         self._peer(generation, address, key)
         self._choose(generation)
 
@@ -72,6 +77,7 @@ class Tunnel:
 
     def _make(self, generation):
         name = self.name(generation)
+        machine.run("ip", "link", "del", name, check=False)
         try:
             machine.run("ip", "link", "add", name, "type", "wireguard")
         except RuntimeError:  # no such device in this kernel
@@ -85,7 +91,7 @@ class Tunnel:
         port = str(self.config.port + generation % 2)
         machine.run("wg", "set", name, "listen-port", port, "private-key", "/dev/stdin", stdin=key)
         machine.run("ip", "link", "set", name, "mtu", str(self.config.tunnel_mtu), "up")
-        self._over.pop(generation, None)
+        self._made[generation % 2] = generation
 
     def _peer(self, generation, address, key):
         """Set once; a change of the far end's address is the only thing that is set anew."""
@@ -114,10 +120,11 @@ class Tunnel:
             self._drive(newest)
         if self.road == newest:
             older = newest - 1
-            if older >= 0 and self._exists(older) and self.name(older) != self.name(newest):
+            if older >= 0 and self._exists(older):
                 since = self._over.setdefault(older, time.monotonic())
                 if time.monotonic() - since > OVERLAP_S:
                     machine.run("ip", "link", "del", self.name(older), check=False)
+                    self._made.pop(older % 2, None)
                     self._over.pop(older, None)
 
     def _drive(self, generation):
@@ -135,4 +142,5 @@ class Tunnel:
             if self._exists(generation):
                 machine.run("ip", "link", "del", self.name(generation), check=False)
         self.road = None
+        self._made.clear()
         self._over.clear()
