@@ -48,7 +48,11 @@ while True:
     sys.stdout.buffer.write(d)
 """
 
-_WRITE = 'umask 077; mkdir -p "$(dirname "$1")" && cat >"$1.draft" && mv -f "$1.draft" "$1"'
+# A connection that breaks while the data is on its way ends the input early: a part of a file is no file.
+_WRITE = """umask 077; mkdir -p "$(dirname "$1")" && cat >"$1.draft" || exit
+[ "$(wc -c <"$1.draft")" -eq "$2" ] || { rm -f "$1.draft"; echo "it did not arrive whole" >&2; exit 9; }
+mv -f "$1.draft" "$1"
+"""
 # Ends when the process has, as a daemon's own `stop` would. One that nobody has reaped yet has an empty command line.
 _STOP = """kill -TERM "$1"; i=0
 while [ $i -lt 60 ] && [ -n "$(tr -d '\\0' <"/proc/$1/cmdline")" ]; do sleep 0.05; i=$((i+1)); done 2>/dev/null
@@ -121,7 +125,7 @@ class Host(abc.ABC):
 
     def write(self, path: str, data: bytes) -> None:
         """The file holds ``data``, readable by the account alone; whoever reads meanwhile gets the old or the new."""
-        self._sure(self.run(["sh", "-c", _WRITE, "sh", path], data), path)
+        self._sure(self.run(["sh", "-c", _WRITE, "sh", path, str(len(data))], data), path)
 
     def each(self, folder: str, name: str) -> dict[str, bytes]:
         """Every file ``folder/*/name`` that is there, by path."""
