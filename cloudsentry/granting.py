@@ -10,8 +10,10 @@ import dataclasses
 import json
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
+from cloudsentry.drivers.pool.base import PoolScope
 from cloudsentry.errors import Busy, Conflict, Owned, PlanStale
 from cloudsentry.observe import scope_of
 from cloudsentry.records.marks import Mark
@@ -19,11 +21,10 @@ from cloudsentry.records.moving import Memo, MoveOrder, Wish
 from cloudsentry.records.orders import SetMembers
 from cloudsentry.records.progress import Progress
 from cloudsentry.records.reports import Listener
-from cloudsentry.records.views import Balancer, BalancerView, Member
+from cloudsentry.records.views import Balancer, BalancerView, Member, PoolView
 from cloudsentry.spec import moves as spec
 from cloudsentry.spec.event import Event
-from cloudsentry.spec.load import digest, dump
-from cloudsentry.spec.scaling import count_of
+from cloudsentry.spec.load import digest, dump, from_dict
 
 if TYPE_CHECKING:
     from cloudsentry.journal import Journal
@@ -113,13 +114,29 @@ class Revisions:
 class Members:
     """Grants of one server's move. The caller holds the event; nobody else writes to its balancers."""
 
-    def __init__(self, loader: Loader, journal: Journal, event: Event, order: MoveOrder, memo: Memo) -> None:
+    def __init__(
+        self,
+        loader: Loader,
+        journal: Journal,
+        event: Event,
+        order: MoveOrder,
+        memo: Memo,
+        *,
+        turn: AbstractContextManager[object],
+        hidden: Callable[[], frozenset[str]],
+    ) -> None:
+        """``turn`` is held by one of the moves under way at once; ``hidden`` are servers that may still go back."""
         self._loader, self._journal, self._event, self._order = loader, journal, event, order
+        self._turn, self._hidden = turn, hidden
         self._way, self._memo = way_of(order, memo), memo
         self._unit = str(memo["unit"])
 
     def grant(self, wish: Wish, elapsed: float, memo: Memo) -> Progress:
         """Do it, or a bit of it; twice is once. ``memo`` is the newest one. Raises `DriverError`."""
+        with self._turn:
+            return self._granted(wish, elapsed, memo)
+
+    def _granted(self, wish: Wish, elapsed: float, memo: Memo) -> Progress:
         weight = self._weight
         match wish.kind:
             case "quiet":
@@ -140,7 +157,7 @@ class Members:
                 back = {self._order.server: (memo["old_address"], weight)} if memo.get("old_address") else {}
                 return self._write(self._own, {}, back) if done.state == "done" else done
             case "adopt":
-                return self._adopt()
+                return self._adopt(memo)
             case _:
                 raise Conflict(f"no server is moved by {wish.kind!r}")
 
@@ -228,16 +245,38 @@ class Members:
                 return Progress(state="waiting", wanted=1, detail=f"behind {name}: {told}")
         return DONE
 
-    def _adopt(self) -> Progress:
-        """One revision. The event is held, so that the new pool's count tells whether it was made already."""
-        standing = self._event.pools.get(self._way.new_pool)
-        if self._order.pool in self._event.pools and (
-            standing is None or count_of(standing.pins) < self._memo["new_count"]
-        ):
-            wanted = spec.adopted(self._event, self._way, self._unit)
+    def _adopt(self, memo: Memo) -> Progress:
+        """One revision, where fewer servers are wanted in the new unit than there are.
+
+        Nobody else revises the event meanwhile. Counted is what stands, so that it does not matter which of several
+        moves has come before, or whether this very one was killed in between.
+        """
+        newest = self._journal.revision(self._event.event)
+        event = from_dict(json.loads(newest.body)) if newest else self._event
+        place = str(memo.get("on") or self._order.hypervisor)
+        unit = self._order.mark.unit
+        if place and not self._within:
+            unit = f"{self._order.new_pool}@{place}" if self._order.hypervisor else unit
+        if self._order.pool in event.pools and self._standing(unit) > spec.count_in(event, self._order.new_pool, unit):
+            if self._within:
+                wanted = spec.relocated(event, self._order.pool, self._unit, place)
+            else:
+                way = dataclasses.replace(self._way, hypervisors=(place,) if self._order.hypervisor else ())
+                wanted = spec.adopted(event, way, self._unit)
             self._journal.revise(wanted.event, digest(wanted), json.dumps(dump(wanted), sort_keys=True))
-            self._event = wanted
         return DONE
+
+    @property
+    def _within(self) -> bool:
+        return self._order.source == self._order.target
+
+    def _standing(self, unit: str) -> int:
+        """Servers of the unit at the target that are there to stay."""
+        place = ("pool", self._order.target, self._order.driver)
+        view: PoolView = self._loader.at(place).observe(PoolScope(event=self._event.event))
+        hidden = self._hidden()
+        mine = [one for one in view.servers if one.mark.unit == unit and one.alive]
+        return sum(one.id not in hidden for one in mine)
 
 
 def _plain(members: tuple[Member, ...]) -> set[tuple[str, int, int, str]]:

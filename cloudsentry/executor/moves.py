@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
-from cloudsentry.errors import Ambiguous, Busy, DriverError, PlanError, SentryError
+from cloudsentry.errors import Ambiguous, Busy, DriverError, NoCapacity, PlanError, SentryError
 from cloudsentry.executor.clock import Clock
 from cloudsentry.executor.pace import Pace
 from cloudsentry.executor.tries import RETRIED, reading
@@ -45,6 +45,10 @@ Grant = Callable[[Wish, float], Progress]
 """Does what a mover wishes, or a bit of it; told the seconds since it was first wished."""
 
 
+Passes = Callable[[], bool | None]
+"""Whether a move may pass its point of no return; None as long as that is not known."""
+
+
 class _Turned(SentryError):
     """Somebody wants the move to go back."""
 
@@ -74,23 +78,44 @@ class MoveRun:
         self._memo: Memo = dict(move.memo)
         self._attempts, self._begun = move.attempts, clock.now()
 
-    def go(self) -> MoveState:
-        """To the end; what cannot be done is undone, as long as it can be. Returns how the move ended."""
+    def go(self, passes: Passes | None = None) -> MoveState:
+        """To the end; what cannot be done is undone, as long as it can be. Returns how the move ended.
+
+        ``passes`` is asked before the point of no return, until it says that it may be passed, or not.
+        """
         try:
             for phase in PHASES[PHASES.index(self._move.phase) :]:
+                if phase == NO_RETURN and self._move.phase != NO_RETURN and passes is not None:
+                    self._meet(passes)
                 self._keep(phase=phase)
                 self._say("started", phase)
                 self._through(phase, lambda memo, phase=phase: self._mover.advance(phase, self._order, memo))  # type: ignore[misc]
                 self._say("ended", phase, detail="done")
-        except _Turned:
-            return self.back("stopped by hand")
+        except _Turned as turned:
+            return self.back(str(turned) or "stopped by hand")
         except (DriverError, PlanError, _Spent) as error:
+            if isinstance(error, NoCapacity):
+                self._lacked()
             if self._move.phase == NO_RETURN:
                 self._ledger.turn(self._move.id, "failed", str(error))
                 return "failed"
             return self.back(str(error))
         self._ledger.turn(self._move.id, "done", "")
         return "done"
+
+    def _meet(self, passes: Passes) -> None:
+        """Until the group is there. Whoever is on the way has a deadline of its own."""
+        while (may := passes()) is None:
+            self._rest("verify", self._clock.now() + self._pace.boot_timeout, "waiting for the group")
+        if not may:
+            raise _Turned("another move of its group could not be made")
+
+    def _lacked(self) -> None:
+        """A next try avoids the hypervisor that has no room."""
+        where = self._memo.get("on") or self._order.hypervisor
+        avoid = [*self._memo.get("avoid", ()), *([where] if where else [])]
+        self._memo = {**self._memo, "avoid": list(dict.fromkeys(avoid)), "lack": True}
+        self._keep(memo=self._memo)
 
     def back(self, why: str | None = None) -> MoveState:
         """Undo all of it. Call only before the point of no return."""

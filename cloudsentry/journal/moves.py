@@ -52,12 +52,14 @@ class Moves:
         phase: Phase | None = None,
         memo: Memo | None = None,
         attempts: int | None = None,
+        mover: str | None = None,
     ) -> MoveState:
         """Note how far a move is; returns its state, which another process may have changed meanwhile."""
         values: dict[str, Any] = {"updated": _now()}
         values |= {"phase": phase} if phase is not None else {}
         values |= {"memo": json.dumps(memo, sort_keys=True)} if memo is not None else {}
         values |= {"attempts": attempts} if attempts is not None else {}
+        values |= {"mover": mover} if mover is not None else {}
         with self._store.writing() as db:
             db.execute(moves.update().where(moves.c.id == number).values(values))
             state: MoveState = db.execute(sa.select(moves.c.state).where(moves.c.id == number)).scalar_one()

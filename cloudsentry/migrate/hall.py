@@ -1,74 +1,40 @@
-"""The hall's floor for moves: what would move how, moving it, and going on, back or away after a crash.
-
-A pool moves by revisions of its event (`replace`), so that everybody else may go on applying them. A single server
-moves with its event held (`image`): while it is stopped nobody may start it, delete it or make it anew. A move that
-was killed in between keeps holding its event, in the journal, until it is retried or rolled back.
-"""
+"""The verbs of moves."""
 
 from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import math
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+import itertools
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from cloudsentry import loading
-from cloudsentry.clouds.guard import guarded
-from cloudsentry.drivers.mover.base import MoverDriver
+from cloudsentry.drivers.mover.base import Forcible, MoverDriver
 from cloudsentry.errors import Owned, PlanError, UserError
 from cloudsentry.executor import Clock, Pace
 from cloudsentry.executor.moves import MoveRun
 from cloudsentry.executor.tries import reading
-from cloudsentry.granting import Members, Revisions, way_of
+from cloudsentry.granting import Members, Revisions
 from cloudsentry.journal import Journal
 from cloudsentry.journal.moves import Moves
+from cloudsentry.migrate.asking import Asked, Asking, Candidate, order_of, unplannable
+from cloudsentry.migrate.fleet import Gate, Slots, sail
 from cloudsentry.planner import moves as planner
-from cloudsentry.planner.servers import template_of
-from cloudsentry.planner.units import digest, template_digest
-from cloudsentry.records.marks import Mark
-from cloudsentry.records.moving import ENDED, NO_RETURN, PHASES, Findings, Memo, Move, MoveOrder, MovePlan, Wish
+from cloudsentry.records.moving import ENDED, NO_RETURN, PHASES, Budget, Memo, Move, MovePlan, Wish
 from cloudsentry.records.progress import Progress
-from cloudsentry.records.reports import Listener, Note, ServerLine
+from cloudsentry.records.reports import Listener, Note
 from cloudsentry.spec import moves as spec
 from cloudsentry.spec.event import Event
 from cloudsentry.spec.scaling import count_of
 
 if TYPE_CHECKING:
-    from cloudsentry.journal.ownership import Hold
     from cloudsentry.sentry import Sentry
 
 
 def silent(note: Note) -> None:
     """A listener that hears nothing."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What somebody asks to be moved. ``what`` is a pool, a server's name or its id; ``to`` a cloud or a site.
-
-    ``wave`` is how many servers are made, and later drained, at once; 0 is all of them. ``hypervisors`` are the
-    target's, to be spread over; none leaves it to its scheduler.
-    """
-
-    event: str
-    what: str
-    to: str
-    mover: str | None = None
-    wave: int = 0
-    hypervisors: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Candidate:
-    """One move that could be made."""
-
-    move: Move
-    order: MoveOrder
-    found: Findings
-    why: str
-    refusals: tuple[str, ...]
 
 
 class Migration:
@@ -81,6 +47,8 @@ class Migration:
         self._pace = Pace(**asdict(sentry.settings.executor))
         self._moves = Moves(sentry.settings.journal.connection)
         self._journal = Journal(sentry.settings.journal.connection)
+        # Moves under way at once write to the same balancers and revise the same event: one after the other.
+        self._turn = threading.RLock()
 
     def close(self) -> None:
         """Let go of the journal."""
@@ -99,24 +67,53 @@ class Migration:
 
     def plan(self, asked: Asked) -> tuple[MovePlan, ...]:
         """What would move how, how long it would take, and every reason why it cannot. Writes nothing."""
-        candidates = self._candidates(asked)
-        earlier = self._moves.of()
-        boots = self._boots(asked.event)
-        rows = []
-        for one in candidates:
-            event, _ = self._sentry.event(one.order.event)
-            drain = max((event.balancers[name].drain for name in spec.balancers_of(event, one.order.pool)), default=0.0)
-            took = planner.seconds(
+        event, asked, candidates = self._candidates(asked)
+        took = self._seconds(event, candidates)
+        late = self._closed(event, asked, sum(took) / (asked.budget or Budget()).slots)
+        return tuple(
+            planner.row(
+                one.order.name or one.order.pool,
+                (one.move.source, one.move.target),
+                (one.move.mover, one.why),
+                one.found,
+                seconds,
+                (*one.refusals, *late),
+            )
+            for one, seconds in zip(candidates, took, strict=True)
+        )
+
+    def _candidates(self, asked: Asked) -> tuple[Event, Asked, list[Candidate]]:
+        event, number = self._sentry.event(asked.event)
+        if not number:
+            raise UserError(f"event {event.event} was never applied: apply it first")
+        asked = asked.resolved(event)
+        return event, asked, self._asking(event).candidates(asked)
+
+    def _asking(self, event: Event) -> Asking:
+        servers = tuple(line for line in self._sentry.status(event.event).servers if line.status != "ERROR")
+        return Asking(
+            event=event,
+            servers=servers,
+            mover=self._mover,
+            check=lambda mover, order: reading(lambda: mover.check(order), self._pace, self._clock),
+            unplannable=unplannable(self._sentry.plan),
+        )
+
+    def _seconds(self, event: Event, candidates: Sequence[Candidate]) -> list[float]:
+        earlier, boots = self._moves.of(), self._boots(event.event)
+        return [
+            planner.seconds(
                 one.move.mover,
                 copy_bytes=one.found.copy_bytes,
                 per_second=planner.rate(earlier, one.move.source, one.move.target),
                 boots=boots,
-                drain=drain,
+                drain=max(
+                    (event.balancers[name].drain for name in spec.balancers_of(event, one.order.pool)), default=0.0
+                ),
+                memory_mb=one.found.memory_mb,
             )
-            clouds = (one.move.source, one.move.target)
-            server = one.order.name or one.order.pool
-            rows.append(planner.row(server, clouds, (one.move.mover, one.why), one.found, took, one.refusals))
-        return tuple(rows)
+            for one in candidates
+        ]
 
     def _boots(self, event: str) -> list[float]:
         return [
@@ -125,68 +122,170 @@ class Migration:
             if run.goal == "apply" and run.outcome == "done" and run.ended is not None and run.writes
         ]
 
+    @staticmethod
+    def _closed(event: Event, asked: Asked, needed: float) -> tuple[str, ...]:
+        """Why nothing may begin now, where the asked window is not open."""
+        if asked.window != "quiet" or event.calendar is None:
+            return ()
+        now = dt.datetime.now(dt.UTC)
+        opens = planner.opens(event.calendar.demands(), now, needed)
+        if opens <= now:
+            return ()
+        told = f"{opens:%Y-%m-%d %H:%M}Z"
+        return (f"window quiet: {needed:.0f} s would reach into a match; it opens at {told} (--window any: now)",)
+
     # Moving
 
     def run(self, asked: Asked, listen: Listener = silent) -> tuple[Move, ...]:
-        """Move it; servers one after another. Raises `PlanError` with every reason at once before anything is touched.
+        """Move it. Raises `PlanError` with every reason at once before anything is touched.
 
-        What fails before its point of no return is undone; then nothing further of the same call is begun.
+        What fails before its point of no return is undone; then nothing further of the same call is begun. A group
+        that moves together is undone as a whole.
         """
-        candidates = self._candidates(asked)
+        event, asked, candidates = self._candidates(asked)
+        if not candidates:
+            raise UserError(f"there is no server of {asked.what} to move")
+        took = self._seconds(event, candidates)
         refusals = [line for one in candidates for line in one.refusals]
+        refusals += self._closed(event, asked, sum(took) / (asked.budget or Budget()).slots)
         if refusals:
             raise PlanError(tuple(dict.fromkeys(refusals)))
         ended: list[Move] = []
-        for one in candidates:
-            with self._alone(one.move.event, one.move.mover) as hold:
-                self._unmoved(one.move.event)
-                fresh = self._fresh(one.move)
-                move = self._moves.under(hold).add(fresh)
-                ended.append(self._forward(move, listen, hold))
-            if ended[-1].state != "done":
-                break
+        with self._alone(event.event):
+            self._unmoved(event.event)
+            for holds, part in itertools.groupby(candidates, lambda one: bool(one.move.memo["holds"])):
+                with self._held(event.event, holds):
+                    ended += self._fleet([one.move for one in part], asked, listen)
+                if any(move.state != "done" for move in ended):
+                    break
         return tuple(ended)
 
-    def retry(self, number: int, listen: Listener = silent) -> Move:
-        """Go on with a move from where it was left, or begin it again where it was undone. Raises `UserError`."""
+    def _fleet(self, moves: Sequence[Move], asked: Asked, listen: Listener) -> list[Move]:
+        budget = asked.budget or Budget()
+        slots = Slots(budget)
+        if asked.together:
+            moves = [self._moves.add(self._fresh(move)) for move in moves]
+        gate = Gate(moves) if asked.together else None
+        stop = threading.Event()
+
+        def each(move: Move) -> Move:
+            with slots.held(_places(move)) as leave:
+                if stop.is_set() or self._clock.stopped:
+                    return move
+                event, _ = self._sentry.event(move.event)
+                if not move.id and self._closed(event, asked, 0.0):
+                    stop.set()
+                    return move
+                known = move if move.id else self._moves.add(self._fresh(move))
+                done = self._forward(known, listen, gate, leave)
+            if done.state != "done" and gate is None:
+                stop.set()
+            return done
+
+        threads = len(moves) if gate else min(len(moves), budget.slots)
+        ended = sail(moves, each, threads=threads, halt=self._clock.stop)
+        begun = [move for move in ended if move.id]
+        if not begun:
+            raise PlanError(self._closed(self._sentry.event(asked.event)[0], asked, 0.0) or ("nothing was begun",))
+        return begun
+
+    def retry(
+        self, number: int, listen: Listener = silent, *, mover: str | None = None, hypervisors: tuple[str, ...] = ()
+    ) -> Move:
+        """Go on with a move from where it was left, or begin it again where it was undone; its group with it.
+
+        A move that begins again may take another mover and other hypervisors; it turns to those first that have not
+        said that they are full. Raises `UserError`, and `PlanError` where it can no longer be made.
+        """
         move = self.move(number)
         if move.state == "done":
             raise UserError(f"move {number} is done")
-        with self._alone(move.event, move.mover) as hold:
-            move = self.move(number)
-            self._settle(move)
-            moves = self._moves.under(hold)
-            if move.state == "undoing" or (move.state == "failed" and move.phase != NO_RETURN):
-                self._back(move, listen, hold)
-                move = self.move(number)
-            if move.state == "undone":
-                self._unmoved(move.event)
-                memo = {key: value for key, value in move.memo.items() if key in _LASTING}
-                moves.keep(number, phase=PHASES[0], memo=memo, attempts=0)
-            if move.state != "failed" or move.phase == NO_RETURN:
-                moves.turn(number, "open", "")
-                return self._forward(self.move(number), listen, hold)
-            return move
+        with self._alone(move.event), self._held(move.event, bool(move.memo["holds"])):
+            group = self._group(self.move(number))
+            for one in group:
+                self._settle(one)
+            onward = any(one.phase == NO_RETURN or one.state == "done" for one in group)
+            if not onward and any(one.state in ("undoing", "failed", "undone") for one in group):
+                if any(self._returned(one, listen).state != "undone" for one in group):
+                    return self.move(number)
+                for one in group:
+                    self._anew(self.move(one.id), mover, hypervisors)
+            elif mover or hypervisors:
+                raise UserError(f"move {number} is under way: roll it back first, then retry it another way")
+            for one in group:
+                if one.state != "done":
+                    self._moves.turn(one.id, "open", "")
+            fresh = [self.move(one.id) for one in group if one.state != "done"]
+            gate = Gate([self.move(one.id) for one in group]) if len(group) > 1 else None
+            sail(
+                fresh,
+                lambda one: self._forward(one, listen, gate),
+                threads=len(fresh) if gate else 1,
+                halt=self._clock.stop,
+            )
+            return self.move(number)
+
+    def _returned(self, move: Move, listen: Listener) -> Move:
+        return move if move.state == "undone" else self._back(move, listen)
+
+    def _anew(self, move: Move, mover: str | None, hypervisors: tuple[str, ...]) -> None:
+        """From the beginning, perhaps another way; checked again, as the clouds have moved on."""
+        memo = {key: value for key, value in move.memo.items() if key in _LASTING}
+        avoid = set(memo.get("avoid", ()))
+        wanted = hypervisors or tuple(memo["hypervisors"])
+        memo["hypervisors"] = sorted(wanted, key=lambda name: name in avoid)
+        event, _ = self._sentry.event(move.event)
+        if "new_unit" in memo:
+            memo["new_unit"] = spec.unit_on(event, memo["pool"], memo["unit"], memo["hypervisors"][0])
+        move = replace(move, memo=memo, mover=mover or move.mover)
+        order = order_of(event, move)
+        found = reading(lambda: self._mover(move).check(order), self._pace, self._clock)
+        if found.refusals:
+            raise PlanError(found.refusals)
+        self._moves.keep(move.id, phase=PHASES[0], memo=memo, attempts=0, mover=move.mover)
 
     def rollback(self, number: int, listen: Listener = silent) -> Move:
-        """Undo a move. Raises `UserError` for one that is past its point of no return."""
+        """Undo a move, and its group. Raises `UserError` for one that is past its point of no return."""
+        self._returnable(self.move(number))
         move = self.move(number)
-        self._returnable(move)
-        with self._alone(move.event, move.mover) as hold:
-            move = self.move(number)
-            self._returnable(move)
-            self._settle(move)
-            return self._back(move, listen, hold)
+        with self._alone(move.event), self._held(move.event, bool(move.memo["holds"])):
+            group = self._group(self.move(number))
+            for one in group:
+                if one.state != "undone":
+                    self._returnable(one)
+            for one in group:
+                self._settle(one)
+                self._returned(one, listen)
+            return self.move(number)
 
     def abort(self, number: int, listen: Listener = silent) -> Move:
         """Undo a move that another process works on, at its next step; one that nobody works on is rolled back here."""
-        move = self.move(number)
-        self._returnable(move)
+        self._returnable(self.move(number))
         try:
             return self.rollback(number, listen)
         except Owned:
             self._moves.turn(number, "undoing", "stopped by hand")
             return self.move(number)
+
+    def force(self, number: int) -> Move:
+        """Have a live migration that is under way brought to its end now. Raises `UserError` where there is none."""
+        move = self.move(number)
+        mover = self._mover(move)
+        if not isinstance(mover, Forcible):
+            raise UserError(f"move {number} goes by {move.mover}, which cannot be forced: nothing of it runs meanwhile")
+        event, _ = self._sentry.event(move.event)
+        forced = move.state == "open" and reading(
+            lambda: mover.force(order_of(event, move), move.memo), self._pace, self._clock
+        )
+        if not forced:
+            raise UserError(f"move {number} is {move.state}, at {move.phase}: no live migration of it is running")
+        return self.move(number)
+
+    def _group(self, move: Move) -> list[Move]:
+        """The move and those that move together with it, by number."""
+        group = move.memo.get("group")
+        listed = [one for one in self._moves.of(move.event) if group and one.memo.get("group") == group]
+        return sorted(listed, key=lambda one: one.id) or [move]
 
     @staticmethod
     def _returnable(move: Move) -> None:
@@ -198,21 +297,34 @@ class Migration:
                 f"{move.id}`, then move back with `migrate run`"
             )
 
-    def _forward(self, move: Move, listen: Listener, hold: Hold) -> Move:
-        with guarded(hold.check):
-            self._runner(move, listen, hold).go()
+    def _forward(
+        self, move: Move, listen: Listener, gate: Gate | None = None, leave: Callable[[], None] | None = None
+    ) -> Move:
+        """To its end. One that found its hypervisor full begins again on the next that was asked for."""
+        while True:
+            state = self._runner(move, listen).go(_meeting(gate, move.id, leave) if gate else None)
+            move = self.move(move.id)
+            others = [name for name in move.memo["hypervisors"] if name not in move.memo.get("avoid", ())]
+            if state == "undone" and move.memo.get("lack") and others:
+                self._anew(move, None, ())
+                self._moves.turn(move.id, "open", "")
+                move = self.move(move.id)
+                continue
+            if state != "done" and gate is not None:
+                gate.shut()
+            return move
+
+    def _back(self, move: Move, listen: Listener) -> Move:
+        self._runner(move, listen).back(move.error or None)
         return self.move(move.id)
 
-    def _back(self, move: Move, listen: Listener, hold: Hold) -> Move:
-        with guarded(hold.check):
-            self._runner(move, listen, hold).back(move.error or None)
-        return self.move(move.id)
-
-    def _runner(self, move: Move, listen: Listener, hold: Hold) -> MoveRun:
+    def _runner(self, move: Move, listen: Listener) -> MoveRun:
         event, _ = self._sentry.event(move.event)
-        order = self._order(event, move)
+        order = order_of(event, move)
         if order.server:
-            members = Members(self._loader, self._journal, event, order, move.memo)
+            members = Members(
+                self._loader, self._journal, event, order, move.memo, turn=self._turn, hidden=lambda: self._unsure(move)
+            )
 
             def grant(wish: Wish, elapsed: float) -> Progress:
                 return members.grant(wish, elapsed, self.move(move.id).memo)
@@ -224,11 +336,16 @@ class Migration:
             order,
             move,
             grant=grant,
-            ledger=self._moves.under(hold),
+            ledger=self._moves,
             pace=self._pace,
             clock=self._clock,
             listen=listen,
         )
+
+    def _unsure(self, move: Move) -> frozenset[str]:
+        """Servers of other moves that may still go back: the event must not count them where they are just now."""
+        others = [one for one in self._moves.unended(move.event) if one.id != move.id and one.phase != NO_RETURN]
+        return frozenset(str(one.memo.get("server") or one.memo.get("server_id", "")) for one in others)
 
     def _mover(self, move: Move) -> MoverDriver:
         kind = loading.load("cloudsentry.mover", move.mover)
@@ -242,131 +359,59 @@ class Migration:
             self._clock.sleep(self._pace.settle - age)
 
     @contextlib.contextmanager
-    def _alone(self, event: str, mover: str) -> Iterator[Hold]:
-        """Nobody else moves anything of the event; a single server's move holds the event itself as well."""
-        with contextlib.ExitStack() as held:
-            hold = held.enter_context(self._sentry.holding(f"{event}.move"))
-            if mover != "replace":
-                held.enter_context(self._sentry.holding(event))
-            yield hold
+    def _alone(self, event: str) -> Iterator[None]:
+        """Nobody else moves anything of the event."""
+        with self._owned(f"{event}.move"):
+            yield
+
+    @contextlib.contextmanager
+    def _held(self, event: str, holds: bool) -> Iterator[None]:
+        """A single server's move holds the event itself as well."""
+        with self._owned(event) if holds else contextlib.nullcontext():
+            yield
+
+    def _owned(self, name: str) -> contextlib.AbstractContextManager[object]:
+        from cloudsentry.journal.ownership import owned
+
+        where = self._sentry.settings.ownership
+        return owned(name, where.backend_url, lease=where.lease)
 
     def _unmoved(self, event: str) -> None:
-        """One move of an event at a time: the next one's counts start from what this one leaves."""
+        """What an earlier call has left is finished first: the next one's counts start from what that leaves."""
         for other in self._moves.unended(event):
             raise UserError(
                 f"move {other.id} of {other.server} is {other.state}, at {other.phase}: "
                 f"`migrate retry {other.id}` or `migrate rollback {other.id}` first"
             )
 
-    # What is asked, in the house's words
-
-    def _candidates(self, asked: Asked) -> list[_Candidate]:
-        event, number = self._sentry.event(asked.event)
-        if not number:
-            raise UserError(f"event {event.event} was never applied: apply it first")
-        cloud = spec.cloud_named(event, asked.to)
-        servers = [line for line in self._sentry.status(event.event).servers if line.status != "ERROR"]
-        mine = [line for line in servers if asked.what in (line.name, line.id)]
-        if len(mine) > 1:
-            raise UserError(f"{len(mine)} servers are called {asked.what!r}: take an id")
-        pool = mine[0].unit.split("@")[0] if mine else asked.what
-        spec.pool_of(event, pool)
-        behind = bool(spec.balancers_of(event, pool))
-        mover, why = planner.choose(asked.mover, pool=not mine, behind_balancer=behind)
-        if mover == "replace":
-            return [self._candidate(event, asked, (mover, why), cloud, pool, mine[0] if mine else None)]
-        listed = mine or [line for line in servers if line.unit.split("@")[0] == pool]
-        return [self._candidate(event, asked, (mover, why), cloud, pool, line) for line in listed]
-
-    def _candidate(
-        self, event: Event, asked: Asked, choice: tuple[str, str], cloud: str, pool: str, line: ServerLine | None
-    ) -> _Candidate:
-        now = dt.datetime.now(dt.UTC)
-        source = event.cloud_of(event.pools[pool].site)
-        count = count_of(event.pools[pool].pins)
-        memo: Memo = {
-            "pool": pool,
-            "new_pool": spec.new_name(event, pool, cloud),
-            "count": count,
-            "waves": math.ceil(count / asked.wave) if asked.wave else 1,
-            "hypervisors": list(asked.hypervisors),
-            "op": digest(event.event, line.id if line else pool, cloud, now.isoformat()),
-            "holds": choice[0] != "replace",
-        }
-        if line is not None:
-            memo |= {"server_id": line.id, "name": line.name, "unit": line.unit, "old_address": line.address}
-        move = Move(
-            event=event.event,
-            server=line.id if line else pool,
-            source=source,
-            target=cloud,
-            mover=choice[0],
-            memo=memo,
-            started=now,
-            updated=now,
-        )
-        if source == cloud:
-            reason = f"pool {pool} is on {cloud} already"
-            order = self._order(event, move)
-            return _Candidate(move=move, order=order, found=Findings(), why=choice[1], refusals=(reason,))
-        return self._checked(event, move, choice[1])
-
-    def _checked(self, event: Event, move: Move, why: str) -> _Candidate:
-        """With every reason against it: the mover's, the balancers', and what planning the new pool refuses."""
-        order = self._order(event, move)
-        mover = self._mover(move)
-        found = reading(lambda: mover.check(order), self._pace, self._clock)
-        move = replace(move, memo=move.memo | {"joined": found.joined, "copy_bytes": found.copy_bytes})
-        way = way_of(order, move.memo)
-        refusals = (*found.refusals, *spec.refusals(event, way))
-        count = 1 if order.server else order.count
-        if order.new_pool in event.pools and not order.server:
-            refusals += (f"event {event.event} has a pool {order.new_pool} already: its servers would be taken over",)
-        else:
-            refusals += self._unplannable(spec.weighed(event, way, count, 0))
-        return _Candidate(move=move, order=order, found=found, why=why, refusals=refusals)
-
-    def _unplannable(self, event: Event) -> tuple[str, ...]:
-        try:
-            self._sentry.plan(event)
-        except PlanError as error:
-            return error.refusals
-        return ()
-
     def _fresh(self, move: Move) -> Move:
-        """As it stands now that nobody else moves: an earlier server of the same pool may have changed the counts."""
+        """As it stands now: an earlier server of the same pool may have changed the counts."""
         event, _ = self._sentry.event(move.event)
-        pools = event.pools
-        new = pools.get(move.memo["new_pool"])
-        count = count_of(pools[move.memo["pool"]].pins) if move.memo["pool"] in pools else 0
-        return replace(move, memo=move.memo | {"count": count, "new_count": (count_of(new.pins) if new else 0) + 1})
+        count = count_of(event.pools[move.memo["pool"]].pins) if move.memo["pool"] in event.pools else 0
+        return replace(move, memo=move.memo | {"count": count}, started=dt.datetime.now(dt.UTC))
 
-    def _order(self, event: Event, move: Move) -> MoveOrder:
-        """What the mover is asked, made anew from the event each time: a memo holds no secrets."""
-        memo = move.memo
-        pool = event.pools[memo["pool"] if memo["pool"] in event.pools else memo["new_pool"]]
-        hypervisors = memo["hypervisors"]
-        place = hypervisors[0] if hypervisors else "any"
-        unit = f"{memo['new_pool']}@{place}"
-        return MoveOrder(
-            event=event.event,
-            pool=memo["pool"],
-            new_pool=memo["new_pool"],
-            source=move.source,
-            target=move.target,
-            driver=pool.driver,
-            count=memo["count"],
-            waves=memo["waves"],
-            server=memo.get("server_id", ""),
-            name=memo.get("name", ""),
-            hypervisor=hypervisors[0] if hypervisors else "",
-            template=template_of(pool),
-            mark=Mark(event=event.event, unit=unit, op=memo["op"], template=template_digest(pool)),
-        )
+
+def _meeting(gate: Gate, number: int, leave: Callable[[], None] | None) -> Callable[[], bool | None]:
+    """Asked by a move before its point of no return; while it waits there it burdens nobody."""
+
+    def passes() -> bool | None:
+        if leave is not None:
+            leave()
+        return gate.passes(number)
+
+    return passes
+
+
+def _places(move: Move) -> tuple[str, ...]:
+    """The hypervisors that a move burdens, as ``cloud/name``."""
+    found: Memo = move.memo
+    first = found["hypervisors"][:1]
+    places = [f"{move.target}/{name}" for name in first]
+    return (*places, f"{move.source}/{found['hypervisor']}") if found.get("hypervisor") else tuple(places)
 
 
 _LASTING = frozenset(
-    {"pool", "new_pool", "count", "new_count", "waves", "hypervisors", "op", "holds", "joined", "copy_bytes"}
-    | {"server_id", "name", "unit", "old_address"}
+    {"pool", "new_pool", "count", "waves", "hypervisors", "op", "holds", "joined", "copy_bytes", "memory_mb"}
+    | {"server_id", "name", "unit", "new_unit", "old_address", "hypervisor", "group", "avoid"}
 )
 """What a memo keeps when a move begins again: what was asked and found, not how far it had come."""

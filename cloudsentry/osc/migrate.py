@@ -1,4 +1,4 @@
-"""`migrate plan | run | list | show | retry | rollback | abort`: moves, from the terminal."""
+"""`migrate plan | run | list | show | retry | rollback | abort | force`: moves, from the terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cloudsentry.osc.journal_cells import When
 
 if TYPE_CHECKING:
     from cloudsentry.migrate import Asked, Migration
-    from cloudsentry.records.moving import Move
+    from cloudsentry.records.moving import Budget, Move
 
 PLAN = ("Server", "From", "To", "Mover", "Why", "Copy MB", "Estimate s", "Refused because")
 MOVES = ("Move", "Event", "Server", "From", "To", "Mover", "Phase", "State", "Failures", "Started", "Seconds", "Error")
@@ -26,10 +26,24 @@ def _migration(command: Any) -> Migration:
 
 def _subject(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("event", metavar="EVENT", help="the event's name")
-    parser.add_argument("what", metavar="POOL|SERVER", help="a pool, or a server by name or id")
-    parser.add_argument("--to", required=True, metavar="CLOUD", help="a cloud of clouds.yaml, or a site of the event")
     parser.add_argument(
-        "--mover", metavar="NAME", help="replace, image; default: replace for a pool, image for one server"
+        "what", metavar="POOL|SERVER|MOVE", help="a pool, a server by name or id, or one of the event's moves"
+    )
+    parser.add_argument(
+        "more", nargs="*", metavar="POOL|SERVER", help="further ones, moved after it (with --together: as one)"
+    )
+    parser.add_argument("--to", default="", metavar="CLOUD", help="a cloud of clouds.yaml, or a site of the event")
+    parser.add_argument(
+        "--mover",
+        metavar="NAME",
+        help="replace, image, warm, live (default: replace for a pool, image for one server, live within a cloud)",
+    )
+    parser.add_argument("--together", action="store_true", help="as one unit: all of them, or none")
+    parser.add_argument("--at-once", type=int, metavar="N", help="servers under way at once (default: 1)")
+    parser.add_argument("--per-hypervisor", type=int, metavar="N", help="of them from or to one hypervisor")
+    parser.add_argument("--mbit", type=float, metavar="MBIT", help="Mbit/s for all of them, of 500 for each")
+    parser.add_argument(
+        "--window", choices=("any", "quiet"), help="quiet: nothing begins that would reach into a match (default: any)"
     )
     parser.add_argument("--wave", type=int, default=0, metavar="N", help="servers at once (default: all)")
     parser.add_argument(
@@ -53,7 +67,21 @@ def _asked(parsed_args: argparse.Namespace) -> Asked:
         mover=parsed_args.mover,
         wave=parsed_args.wave,
         hypervisors=tuple(parsed_args.hypervisor),
+        group=tuple(parsed_args.more),
+        together=parsed_args.together,
+        budget=_budget(parsed_args),
+        window=parsed_args.window,
     )
+
+
+def _budget(parsed_args: argparse.Namespace) -> Budget | None:
+    from cloudsentry.records.moving import Budget
+
+    wishes = {name: getattr(parsed_args, name) for name in ("at_once", "per_hypervisor", "mbit")}
+    given = {name: wish for name, wish in wishes.items() if wish is not None}
+    if any(wish <= 0 for wish in given.values()):
+        raise UserError("--at-once, --per-hypervisor and --mbit are above 0")
+    return Budget(**given) if given else None
 
 
 def _row(move: Move) -> tuple[Any, ...]:
@@ -124,17 +152,20 @@ class _Moving(base.Lister):
 
 
 class RunMove(_Moving):
-    """Move a pool or a server to another cloud
+    """Move a pool or a server to another cloud, or to another hypervisor of its own
 
     A pool is replaced: new servers serve before the old ones are drained and deleted, and no request is lost. A
-    server keeps its disk: it is stopped, copied and started at the target, and never runs at both. What fails before
-    the last phase is undone by itself.
+    server keeps its disk: it is stopped, copied and started at the target, and never runs at both; within a cloud it
+    moves while it runs. What fails before the last phase is undone by itself.
     """
 
     _epilog = f"""examples:
   %(prog)s koshien-2010 front-nara --to public
   %(prog)s koshien-2010 front-nara --to public --wave 2 --hypervisor public-hv1 --hypervisor public-hv2
   %(prog)s koshien-2010 origin-1 --to public --mover image
+  %(prog)s koshien-2010 front-nara --to private --hypervisor private-xeon1 --at-once 4 --per-hypervisor 1
+  %(prog)s koshien-2010 router origin-1 --to public --mover image --hypervisor public-hv1 --together
+  %(prog)s koshien-2010 evening
 
 {EXIT_CODES}"""
 
@@ -197,21 +228,34 @@ class ShowMove(base.ShowOne):
 
 
 class RetryMove(_Moving):
-    """Go on with a move from where it was left; begin it again where it was undone."""
+    """Go on with a move from where it was left; begin it again where it was undone
 
-    _epilog = f"example:\n  %(prog)s 3\n\n{EXIT_CODES}"
+    One that begins again may go another way, and turns to those hypervisors first that have not said they are full.
+    """
+
+    _epilog = f"""examples:
+  %(prog)s 3
+  %(prog)s 3 --mover image --hypervisor public-hv2
+
+{EXIT_CODES}"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Which move."""
         parser = super().get_parser(prog_name)
         _number(parser)
+        parser.add_argument("--mover", metavar="NAME", help="by another mover, where it begins again")
+        parser.add_argument(
+            "--hypervisor", action="append", default=[], metavar="NAME", help="to others, where it begins again"
+        )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         """The move."""
         migration = _migration(self)
         with progress.told() as listen:
-            move = migration.retry(parsed_args.move, listen)
+            move = migration.retry(
+                parsed_args.move, listen, mover=parsed_args.mover, hypervisors=tuple(parsed_args.hypervisor)
+            )
         migration.close()
         return self._told((move,))
 
@@ -257,6 +301,25 @@ class AbortMove(_Moving):
             move = migration.abort(parsed_args.move, listen)
         migration.close()
         return self._told((move,), "undoing" if move.state == "undoing" else "undone")
+
+
+class ForceMove(_Moving):
+    """Have a live migration that is under way brought to its end now, at the price of a longer gap."""
+
+    _epilog = f"example:\n  %(prog)s 3\n\n{EXIT_CODES}"
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Which move."""
+        parser = super().get_parser(prog_name)
+        _number(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:
+        """The move, as it is just now."""
+        migration = _migration(self)
+        move = migration.force(parsed_args.move)
+        migration.close()
+        return MOVES, [_row(move)]
 
 
 def _number(parser: argparse.ArgumentParser) -> None:

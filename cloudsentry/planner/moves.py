@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Sequence
 from statistics import median
 
 from cloudsentry.records.moving import Findings, Move, MovePlan
+from cloudsentry.records.scaling import Demand
 
 MIB = 1024 * 1024
 RATE_UNKNOWN = 40 * MIB
@@ -13,14 +15,27 @@ RATE_UNKNOWN = 40 * MIB
 with 40 ms between the sites, as the source's backbone had."""
 BOOT_UNKNOWN = 60.0
 """Seconds for a server to come up while no run of the event tells better."""
+LIVE_RATE = 500e6 / 8
+"""Bytes of memory per second of a live migration: the cap of 500 Mbit/s that the source's hypervisors had."""
+LIVE_BOOKKEEPING = 10.0
+"""Seconds that Nova takes around a live migration."""
 STOP_AND_START = 20.0
 """Seconds for stopping a server and for its snapshot's bookkeeping."""
 
 
-def choose(wanted: str | None, *, pool: bool, behind_balancer: bool) -> tuple[str, str]:
-    """(mover, why): a pool's servers are alike and are replaced; a single server has a disk of its own and keeps it."""
+def choose(
+    wanted: str | None, *, pool: bool, behind_balancer: bool, within: bool = False, driver: str = ""
+) -> tuple[str, str]:
+    """(mover, why): a pool's servers are alike and are replaced; a single server has a disk of its own and keeps it.
+
+    ``within`` one cloud, from hypervisor to hypervisor, nothing needs to stop. ``driver`` is the pool's.
+    """
     if wanted:
         return wanted, "asked for"
+    if driver == "libvirt":
+        return "libvirt", "hypervisors that share no control plane: it moves while it runs, peer to peer"
+    if within:
+        return "live", "within one cloud a server moves while it runs"
     if pool:
         return "replace", "servers of a pool are alike: new ones serve before the old ones go" + (
             "" if behind_balancer else " (no balancer: clients must find the new addresses themselves)"
@@ -40,16 +55,38 @@ def rate(moves: Iterable[Move], source: str, target: str) -> float:
     return float(median(seen)) if seen else RATE_UNKNOWN
 
 
-def seconds(mover: str, *, copy_bytes: int, per_second: float, boots: Sequence[float], drain: float) -> float:
+def seconds(
+    mover: str, *, copy_bytes: int, per_second: float, boots: Sequence[float], drain: float, memory_mb: int = 0
+) -> float:
     """How long a move takes, from its first write to its last.
 
     ``boots`` are seconds that earlier runs took to bring servers up. `image`: the client of a server that stands
     alone waits for all of it but the release.
     """
+    if mover == "live":
+        return memory_mb * MIB / LIVE_RATE + LIVE_BOOKKEEPING
     boot = float(median(boots)) if boots else BOOT_UNKNOWN
     if mover == "replace":
         return boot + drain
     return drain + STOP_AND_START + copy_bytes / per_second + boot
+
+
+def opens(demands: Iterable[Demand], now: dt.datetime, needed: float) -> dt.datetime:
+    """When a move of ``needed`` seconds may begin so that it is over before a crowd gathers: ``now``, or later.
+
+    A match is from the beginning of its ramp to the end of it after its length.
+    """
+    at = now
+    for start, end in sorted(_spans(demands)):
+        if at + dt.timedelta(seconds=needed) > start and at < end:
+            at = end
+    return at
+
+
+def _spans(demands: Iterable[Demand]) -> Iterable[tuple[dt.datetime, dt.datetime]]:
+    for one in demands:
+        ramp = dt.timedelta(seconds=one.ramp)
+        yield one.start - ramp, one.start + dt.timedelta(seconds=one.length) + ramp
 
 
 def row(
@@ -61,8 +98,8 @@ def row(
         source=clouds[0],
         target=clouds[1],
         mover=choice[0],
-        why=choice[1],
+        why="; ".join(part for part in (choice[1], found.why) if part),
         copy_mb=round(found.copy_bytes / MIB, 1),
-        seconds=round(took, 1),
+        seconds=round(found.seconds or took, 1),
         refusals=tuple(dict.fromkeys(refusals)),
     )

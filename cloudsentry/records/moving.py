@@ -27,6 +27,7 @@ Memo = dict[str, Any]
 """What a mover remembers between two steps: plain data, ids and numbers, never a secret."""
 
 WishKind = Literal["grow", "serving", "weigh", "shrink", "ungrow", "quiet", "join", "loud", "adopt", "unquiet"]
+WindowKind = Literal["any", "quiet"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,8 @@ class Stride:
 class MoveOrder:
     """What a mover is asked to move. Clouds are names in clouds.yaml; ``unit`` and ``mark`` are the new server's.
 
-    ``server`` is an id, empty where the whole ``pool`` moves. ``waves`` is in how many parts.
+    ``server`` is an id, empty where the whole ``pool`` moves. ``waves`` is in how many parts. ``hypervisor`` is the
+    first of ``hypervisors``, which are those that may be turned to; empty where the target's scheduler decides.
     """
 
     event: str
@@ -87,6 +89,7 @@ class MoveOrder:
     server: str = ""
     name: str = ""
     hypervisor: str = ""
+    hypervisors: tuple[str, ...] = ()
     template: Template
     mark: Mark
 
@@ -98,11 +101,39 @@ class MoveOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """What a mover finds before it touches anything. ``joined``: the pool's first network is one layer 2 at both."""
+    """What a mover finds before it touches anything. ``joined``: the pool's first network is one layer 2 at both.
+
+    ``hypervisor`` is where the server is, where that may be seen; ``memory_mb`` its memory in MiB. ``seconds`` and
+    ``why`` are the mover's own prediction, 0 and empty where it makes none.
+    """
 
     refusals: tuple[str, ...] = ()
     joined: bool = False
     copy_bytes: int = 0
+    memory_mb: int = 0
+    hypervisor: str = ""
+    seconds: float = 0.0
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What moves under way at once may take together; 0 sets no bound.
+
+    ``per_hypervisor`` counts moves from and to one hypervisor alike. Each move is taken to need ``each_mbit`` of the
+    ``mbit``: 500 Mbit/s, the cap that the source's hypervisors had, where nothing else is said.
+    """
+
+    at_once: int = 1
+    per_hypervisor: int = 0
+    mbit: float = 0.0
+    each_mbit: float = 500.0
+
+    @property
+    def slots(self) -> int:
+        """How many moves fit; at least one, or nothing would ever move."""
+        by_rate = int(self.mbit // self.each_mbit) if self.mbit else self.at_once
+        return max(1, min(self.at_once, by_rate))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

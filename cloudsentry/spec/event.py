@@ -12,6 +12,7 @@ from pydantic import Field
 
 from cloudsentry.spec.calendar import Calendar
 from cloudsentry.spec.calibration import CalibrationSpec
+from cloudsentry.spec.moving import MoveSpec
 from cloudsentry.spec.parts import NAME_PATTERN as NAME_PATTERN
 from cloudsentry.spec.parts import NAME_WORDS as NAME_WORDS
 from cloudsentry.spec.parts import CloudName, Count, Name, Part, Seconds, Weight
@@ -192,6 +193,9 @@ class Event(Part):
     )
     scaling: dict[Name, Scaling] = Field(
         default_factory=dict, description="Pools that grow and shrink with the crowd, by the pool's name."
+    )
+    moves: dict[Name, MoveSpec] = Field(
+        default_factory=dict, description="What `migrate run EVENT NAME` moves, by a name of your own."
     )
 
     def cloud_of(self, site: str) -> str:

@@ -187,11 +187,46 @@ def adopted(event: Event, way: Way, unit: str) -> Event:
     return dropped(event, way.pool, way.new_pool) if not count_of(pins) else event
 
 
+def relocated(event: Event, pool: str, unit: str, hypervisor: str) -> Event:
+    """One server less in ``unit`` of a pool, one more on the hypervisor; the same where the unit is bound to none."""
+    new = unit_on(event, pool, unit, hypervisor)
+    if new == unit:
+        return event
+    standing = event.pools[pool].pins
+    weight = weight_of(event, pool, unit)
+    pins = [
+        pin.model_copy(update={"count": pin.count - 1}) if pin.count and unit_of(pool, pin, unit) else pin
+        for pin in standing
+    ]
+    there = [pin for pin in pins if unit_of(pool, pin, new)]
+    if there:
+        pins = [pin.model_copy(update={"count": pin.count + 1}) if pin is there[0] else pin for pin in pins]
+    else:
+        pins.append(_pin(hypervisor=hypervisor, count=1, weight=weight))
+    pins = [pin for pin in pins if pin.count or not unit_of(pool, pin, unit)]
+    return event.model_copy(
+        update={"pools": {**event.pools, pool: event.pools[pool].model_copy(update={"pins": pins})}}
+    )
+
+
+def unit_on(event: Event, pool: str, unit: str, hypervisor: str) -> str:
+    """The unit of a server of ``unit`` once it is on the hypervisor: a new one only where pins name hypervisors."""
+    mine = [pin for pin in event.pools[pool].pins if unit_of(pool, pin, unit)]
+    free = any(pin.place[0] in ("any", "zone", "anti_affinity") for pin in mine)
+    return unit if free else f"{pool}@{hypervisor}"
+
+
 def unit_of(pool: str, pin: Pin, unit: str) -> bool:
     """Whether a unit's servers are a pin's."""
     kind, value = pin.place
     name = f"{pool}@{value if kind == 'hypervisor' else kind if kind == 'any' else f'{kind}:{value}'}"
     return unit == name or (kind in ("aggregate", "trait") and unit.startswith(f"{name}:"))
+
+
+def count_in(event: Event, pool: str, unit: str) -> int:
+    """How many servers the event wants in a unit; 0 where it has none such."""
+    pins = event.pools[pool].pins if pool in event.pools else []
+    return sum(pin.count for pin in pins if unit_of(pool, pin, unit))
 
 
 def weight_of(event: Event, pool: str, unit: str) -> int:

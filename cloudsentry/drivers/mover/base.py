@@ -8,6 +8,7 @@ the event are not its own: it says what it wishes of them (`cloudsentry.records.
 from __future__ import annotations
 
 import abc
+from typing import Protocol, runtime_checkable
 
 from cloudsentry.records.moving import Findings, Memo, MoveOrder, Phase, Stride
 
@@ -33,3 +34,11 @@ class MoverDriver(abc.ABC):
 
         Only called before ``release`` has begun.
         """
+
+
+@runtime_checkable
+class Forcible(Protocol):
+    """A mover whose server runs while it moves, so that somebody may want the end now, at the price of a gap."""
+
+    def force(self, order: MoveOrder, memo: Memo) -> bool:
+        """Ask for the end of what is under way; whether there was anything. Raises `DriverError`."""

@@ -54,6 +54,7 @@ class LabDriver(fake.FakeDriverWithoutFakeNodes):
         self.faults = faults.Store(f"{CONF.state_path}/fault.json")
         self.no_network = wires.available()
         self._lock = threading.Lock()
+        self._under_way = {}  # by server: what ends its live migration early, and how
         self._kept = wires.read(f"{CONF.state_path}/guests.json")
         for uuid, kept in self._kept.items():
             self.instances[uuid] = fake.FakeInstance(kept["name"], kept["state"], uuid)
@@ -71,7 +72,7 @@ class LabDriver(fake.FakeDriverWithoutFakeNodes):
 
     # Quotas and faults
 
-    def _fault(self, op, instance):
+    def _fault(self, op, instance, rest=time.sleep):
         def meets(fault):
             return (
                 fault.get("op") == op and re.search(fault.get("server") or "", instance.display_name or "") is not None
@@ -82,7 +83,7 @@ class LabDriver(fake.FakeDriverWithoutFakeNodes):
             return
         LOG.warning("fault %s strikes %s of %s", fault["id"], op, instance.uuid)
         if fault["what"] == "hang":
-            time.sleep(fault["delay"])
+            rest(fault["delay"])
         elif fault["what"] == "reschedule":
             raise exception.ComputeResourcesUnavailable(reason="lab fault")
         elif fault["what"] == "abort":
@@ -355,13 +356,30 @@ class LabDriver(fake.FakeDriverWithoutFakeNodes):
     def live_migration(
         self, context, instance, dest, post_method, recover_method, block_migration=False, migrate_data=None
     ):
+        self._under_way[instance.uuid] = (ended := threading.Event()), (how := [])
         try:
-            self._fault("live_migration", instance)
+            self._fault("live_migration", instance, ended.wait)
+            if "abort" in how:
+                recover_method(context, instance, dest, migrate_data, migration_status="cancelled")
+                return
             self.disks.give(instance.uuid, dest)
         except Exception:
             recover_method(context, instance, dest, migrate_data)
             raise
+        finally:
+            self._under_way.pop(instance.uuid, None)
         super().live_migration(context, instance, dest, post_method, recover_method, block_migration, migrate_data)
+
+    def _end_migration(self, instance, how):
+        if known := self._under_way.get(instance.uuid):
+            known[1].append(how)
+            known[0].set()
+
+    def live_migration_force_complete(self, instance):
+        self._end_migration(instance, "force")
+
+    def live_migration_abort(self, instance):
+        self._end_migration(instance, "abort")
 
     def post_live_migration(self, context, instance, block_device_info, migrate_data=None):
         self.instances.pop(instance.uuid, None)

@@ -140,7 +140,13 @@ static void want_pair(const char *device, const char *a, const char *b, int tap)
         struct pair *p = &pairs[i];
         if (!p->device[0]) { vacant = p; continue; }
         if (strcmp(p->device, device)) continue;
-        if (!strcmp(p->bridge[0], a) && !strcmp(p->bridge[1], b)) { p->wanted = 1; return; }
+        if (!strcmp(p->bridge[0], a) && !strcmp(p->bridge[1], b)) {
+            /* A bridge may have gone and come back under its name between two looks. */
+            for (int k = 0; k < 2; k++)
+                if (p->fd[k] >= 0 && *p->bridge[k]) up_and_join(k, device, p->bridge[k]);
+            p->wanted = 1;
+            return;
+        }
         close_pair(p);
         vacant = p;
     }

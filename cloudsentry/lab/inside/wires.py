@@ -15,6 +15,7 @@ import json
 import os
 import shutil
 import subprocess
+import zlib
 from collections.abc import Iterator, Sequence
 
 # The kernel's names of devices have at most 15 characters (IFNAMSIZ).
@@ -190,7 +191,10 @@ def _bridge(cloud: str, network: str, gateways: Sequence[str]) -> str:
     known = read(mark)
     if known.get("inode") != netns_inode(netns):
         known = {"inode": netns_inode(netns), "gateways": []}
-        batch(netns, [f"link add {name} type bridge forward_delay 0", f"link set {name} up"], force=True)
+        # A bridge without an address of its own takes its lowest port's, and another one when that port goes: those who
+        # know the gateway by the old one would find nobody there.
+        made = f"link add {name} address {own_address(cloud, network)} type bridge forward_delay 0"
+        batch(netns, [made, f"link set {name} up"], force=True)
     new = [gateway for gateway in gateways if gateway not in known["gateways"]]
     if new:
         batch(netns, [f"addr add {gateway} dev {name}{' nodad' * (':' in gateway)}" for gateway in new], force=True)
@@ -213,6 +217,11 @@ def _asked_at_home(verb: str, netns: str, gateways: Sequence[str]) -> None:
     if gateways:
         with contextlib.suppress(OSError):
             run("ip", "netns", "exec", netns, "nft", f"{verb} element bridge lab gateways {{ {', '.join(gateways)} }}")
+
+
+def own_address(cloud: str, network: str) -> str:
+    """The MAC of a network's bridge at one site: always the same, and another one than at the other site."""
+    return f"02:00:{zlib.crc32(f'{cloud} {network}'.encode()).to_bytes(4).hex(':')}"
 
 
 def netns_inode(netns: str) -> int:

@@ -8,30 +8,34 @@ from typing import Any
 import pytest
 import yaml
 
+from cloudsentry.errors import UserError
+from cloudsentry.migrate import Asked
 from cloudsentry.planner import moves as planner
-from cloudsentry.records.moving import Move
+from cloudsentry.records.moving import Budget, Move
+from cloudsentry.records.scaling import Demand
 from cloudsentry.spec import moves as spec
 from cloudsentry.spec.event import Event
 from cloudsentry.spec.load import dump, from_dict, load_text
 from cloudsentry.spec.scaling import count_of
 
+POOL: dict[str, Any] = {
+    "site": "nara",
+    "image": "tiny",
+    "flavor": "nano",
+    "networks": ["wide"],
+    "pins": [
+        {"hypervisor": "xeon1", "count": 3, "weight": 10},
+        {"hypervisor": "opteron1", "count": 1, "weight": 2},
+    ],
+}
+
 
 def event(**more: Any) -> Event:
-    pools = {
-        "front-nara": {
-            "site": "nara",
-            "image": "tiny",
-            "flavor": "nano",
-            "networks": ["wide"],
-            "pins": [
-                {"hypervisor": "xeon1", "count": 3, "weight": 10},
-                {"hypervisor": "opteron1", "count": 1, "weight": 2},
-            ],
-        }
-    }
     balancers = {"web": {"site": "nara", "network": "wide", "members": [{"pool": "front-nara", "port": 8080}]}}
     sites = {"nara": {"cloud": "private"}, "osaka": {"cloud": "public"}}
-    return Event.model_validate({"event": "cup", "sites": sites, "pools": pools, "balancers": balancers} | more)
+    return Event.model_validate(
+        {"event": "cup", "sites": sites, "pools": {"front-nara": POOL}, "balancers": balancers} | more
+    )
 
 
 def way(*, joined: bool = True, hypervisors: tuple[str, ...] = ()) -> spec.Way:
@@ -129,3 +133,43 @@ def test_the_estimate_goes_by_what_was_measured_between_these_two_clouds():
     slow = planner.seconds("image", copy_bytes=planner.MIB * 400, per_second=planner.MIB, boots=[5.0], drain=2.0)
     fast = planner.seconds("image", copy_bytes=planner.MIB * 400, per_second=planner.MIB * 4, boots=[5.0], drain=2.0)
     assert slow - fast == 300
+
+
+def test_within_a_cloud_a_server_goes_to_the_pin_of_its_new_hypervisor():
+    made = spec.relocated(event(), "front-nara", "front-nara@xeon1", "xeon2")
+    assert [(pin.hypervisor, pin.count, pin.weight) for pin in made.pools["front-nara"].pins] == [
+        ("xeon1", 2, 10),
+        ("opteron1", 1, 2),
+        ("xeon2", 1, 10),
+    ]
+    emptied = spec.relocated(made, "front-nara", "front-nara@opteron1", "xeon2")
+    assert [(pin.hypervisor, pin.count) for pin in emptied.pools["front-nara"].pins] == [("xeon1", 2), ("xeon2", 2)]
+
+
+def test_a_server_that_is_pinned_to_no_hypervisor_keeps_its_unit():
+    zoned = event(pools={"front-nara": {**POOL, "pins": [{"zone": "nova", "count": 2}]}})
+    assert spec.relocated(zoned, "front-nara", "front-nara@zone:nova", "xeon2") == zoned
+
+
+def test_a_quiet_window_is_after_a_match_that_the_move_would_reach_into():
+    noon = dt.datetime(2010, 8, 7, 12, tzinfo=dt.UTC)
+    hour = dt.timedelta(hours=1)
+    match = Demand(name="final", start=noon, length=7200, ramp=1800, peak=100)
+    assert planner.opens([match], noon - 2 * hour, 3600) == noon - 2 * hour
+    assert planner.opens([match], noon - hour, 3600) == noon + 2.5 * hour
+    assert planner.opens([match], noon + 2.4 * hour, 10) == noon + 2.5 * hour
+    later = Demand(name="next", start=noon + 3 * hour, length=3600, ramp=0, peak=100)
+    assert planner.opens([later, match], noon, 3600) == noon + 4 * hour
+
+
+def test_a_planned_move_is_asked_for_by_its_name_and_what_is_said_goes_first():
+    planned = event(moves={"evening": {"what": ["front-nara", "db"], "to": "osaka", "at_once": 3, "window": "quiet"}})
+    asked = Asked(event="cup", what="evening", mover="image").resolved(planned)
+    assert (asked.what, asked.group, asked.to, asked.mover) == ("front-nara", ("db",), "osaka", "image")
+    assert (asked.budget, asked.window) == (Budget(at_once=3), "quiet")
+    with pytest.raises(UserError, match="none of the event's moves"):
+        Asked(event="cup", what="morning").resolved(planned)
+
+
+def test_within_a_cloud_the_live_mover_is_chosen():
+    assert planner.choose(None, pool=True, behind_balancer=True, within=True)[0] == "live"

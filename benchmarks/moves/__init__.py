@@ -1,0 +1,1 @@
+"""What moves cost and what clients notice of them, on the lab."""
