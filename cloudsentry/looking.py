@@ -10,10 +10,11 @@ from cloudsentry.drivers.balancer.base import BalancerScope
 from cloudsentry.drivers.pool.base import PoolScope
 from cloudsentry.errors import SentryError
 from cloudsentry.executor import Breaker, Clock, Pace, Place, reading
+from cloudsentry.executor.tries import RETRIED
 from cloudsentry.loading import Loader
 from cloudsentry.observe import scope_of
 from cloudsentry.records.orders import Order
-from cloudsentry.records.views import Snapshot, View
+from cloudsentry.records.views import Dark, Snapshot, View
 from cloudsentry.spec.event import Event
 
 
@@ -31,22 +32,40 @@ class Looker:
             views = tuple(pool.map(lambda place: self._patient(place, event, full, limits), listed))
         return Snapshot.of(event.event, views)
 
+    def lit(self, event: Event, places: Iterable[Place], *, full: bool, limits: bool = False) -> Snapshot:
+        """One look at every place; those where nobody answers are the snapshot's ``dark`` ones.
+
+        Raises the first place's `DriverError` where no place answers, and every error that is an answer.
+        """
+        views, failed = self._sides(event, places, full, limits)
+        hard = [error for _, error in failed if not isinstance(error, RETRIED)]
+        if failed and (hard or not views):
+            raise hard[0] if hard else failed[0][1]
+        dark = [Dark(family=at[0], cloud=at[1], driver=at[2], why=str(error)) for at, error in failed]
+        return Snapshot.of(event.event, views, dark)
+
     def each(
         self, event: Event, places: Iterable[Place], *, limits: bool = False
     ) -> tuple[Snapshot, tuple[tuple[Place, SentryError], ...]]:
         """A full look at every place that answers, and why the others do not."""
+        views, failed = self._sides(event, places, True, limits)
+        return Snapshot.of(event.event, views), failed
+
+    def _sides(
+        self, event: Event, places: Iterable[Place], full: bool, limits: bool
+    ) -> tuple[list[View], tuple[tuple[Place, SentryError], ...]]:
         listed = tuple(places)
 
         def look(place: Place) -> View | SentryError:
             try:
-                return self._patient(place, event, True, limits)
+                return self._patient(place, event, full, limits)
             except SentryError as error:
                 return error
 
         with ThreadPoolExecutor(max(1, len(listed))) as pool:
             found = tuple(pool.map(look, listed))
         failed = [(place, one) for place, one in zip(listed, found, strict=True) if isinstance(one, SentryError)]
-        return Snapshot.of(event.event, [one for one in found if not isinstance(one, SentryError)]), tuple(failed)
+        return [one for one in found if not isinstance(one, SentryError)], tuple(failed)
 
     def place(self, place: Place, event: Event) -> View:
         """One quick look at one place, for whoever waits there."""

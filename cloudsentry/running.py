@@ -84,7 +84,7 @@ class Running:
                 break
             lost, avoid = _learnt(plan, lacking, snapshot)
             short = Short(units=Counter(short.units) + lost, avoid=short.avoid | avoid)
-            snapshot = self.looker.snapshot(event, self.places(event), full=True, limits=True)
+            snapshot = self.looker.lit(event, self.places(event), full=True, limits=True)
             plan = plan_apply(event, snapshot, digest(event), short=short)
             placed = _standing_in(plan)
             if not placed:
@@ -135,7 +135,7 @@ class Running:
                     elapsed=self.clock.now() - began,
                 )
             )
-            for op in _ops(self.looker.snapshot(event, places, full=False)) & intents.keys():
+            for op in _ops(self.looker.lit(event, places, full=False)) & intents.keys():
                 del intents[op]
             if intents:
                 self.clock.sleep(self.pace.poll_least)
@@ -153,6 +153,7 @@ class Running:
         if plan.goal == "destroy" and not self.clock.stopped:
             places = [(view.family, view.cloud, view.driver) for view in first.views]
             left = _marked(self.looker.snapshot(event, places, full=False))
+        left = (*left, *map(str, first.dark))
         outcome: Outcome = "stopped" if self.clock.stopped else "failed" if failed or left else "done"
         status = status_of(event, last)
         return Report(

@@ -143,7 +143,7 @@ class Sentry:
     def status(self, name: str | Event) -> Status:
         """An event as it is now, against its newest revision (or the event given)."""
         event, number = (name, 0) if isinstance(name, Event) else self.event(name)
-        return status_of(event, self._looker.snapshot(event, self._places(event), full=True), number)
+        return status_of(event, self._looker.lit(event, self._places(event), full=True), number)
 
     def resting(self) -> tuple[str, ...]:
         """One line per cloud and service that this process leaves alone just now, as it did not answer."""
@@ -158,7 +158,7 @@ class Sentry:
     def _planned(self, event: Event, plan: Plan | None = None) -> tuple[Plan, Snapshot]:
         """A plan of now, refused where it would make what there is no room for. The room is asked for only then."""
         places, spills = self._places(event), any(pool.spill for pool in event.pools.values())
-        snapshot = self._looker.snapshot(event, places, full=True, limits=spills)
+        snapshot = self._looker.lit(event, places, full=True, limits=spills)
         made = plan_apply(event, snapshot, digest(event))
         if plan is not None and plan.digest != made.digest:
             raise PlanStale(_stale(plan, made))
@@ -262,7 +262,7 @@ class Sentry:
 
         def fresh() -> tuple[Plan, Snapshot]:
             self._unmoved(event.event)
-            snapshot = self._looker.snapshot(event, self._places(event), full=False)
+            snapshot = self._looker.lit(event, self._places(event), full=False)
             return plan_destroy(event.event, snapshot, digest(event)), snapshot
 
         with self.holding(event.event) as hold:

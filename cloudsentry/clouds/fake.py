@@ -108,7 +108,7 @@ class World(Generic[S]):
         self._lock = threading.RLock()
         self._blank = blank
         self._path = path
-        self._json: pydantic.TypeAdapter[S] = _adapter(state)
+        self._json: pydantic.TypeAdapter[S] = _adapter(state)  # type: ignore[arg-type]  # a class is hashable
         self._state = blank()
 
     @property

@@ -9,7 +9,7 @@ from cloudsentry.planner.units import digest
 from cloudsentry.records.marks import Mark
 from cloudsentry.records.orders import BalancerOrder, CreateBalancer, DeleteBalancer, Drain, Monitor, SetMembers, Share
 from cloudsentry.records.plans import Action, Drift, Step
-from cloudsentry.records.views import Balancer, BalancerView
+from cloudsentry.records.views import Balancer, BalancerView, Member
 from cloudsentry.spec.event import BalancerSpec, Event
 
 
@@ -21,15 +21,24 @@ class BalancerPlan:
     drift: tuple[Drift, ...] = ()
     refusals: tuple[str, ...] = ()
     letting_go: tuple[str, ...] = ()
+    dark: bool = False
+    """Its place does not answer."""
 
 
-def plan_balancer(event: Event, name: str, view: BalancerView, pools: dict[str, PoolPlan]) -> BalancerPlan:
-    """Compare one balancer with what stands, given what its pools are about to do."""
+def plan_balancer(
+    event: Event, name: str, view: BalancerView, pools: dict[str, PoolPlan], seen: frozenset[str] = frozenset()
+) -> BalancerPlan:
+    """Compare one balancer with what stands, given what its pools are about to do.
+
+    ``seen`` are the ids of all servers that were seen: where a pool's cloud does not answer, members that are none of
+    these may be that pool's, and stay.
+    """
     spec = event.balancers[name]
-    maker = _Maker(
-        event=event, name=name, spec=spec, cloud=view.cloud, pools=tuple(pools[part.pool] for part in spec.members)
-    )
     standing = view.named(name)
+    mine = tuple(pools[part.pool] for part in spec.members)
+    blind = standing is not None and any(pool.dark for pool in mine)
+    kept = tuple(one for one in standing.members if one.mark and one.name not in seen) if standing and blind else ()
+    maker = _Maker(event=event, name=name, spec=spec, cloud=view.cloud, pools=mine, kept=kept)
     made: list[Step] = []
     drift: list[Drift] = []
     if standing is not None and standing.provisioning == "ERROR":
@@ -61,6 +70,7 @@ class _Maker:
     spec: BalancerSpec
     cloud: str
     pools: tuple[PoolPlan, ...]
+    kept: tuple[Member, ...] = ()
 
     @property
     def template(self) -> str:
@@ -187,7 +197,7 @@ class _Maker:
         if standing is None:
             return True
         found = {(member.address, member.port, member.weight) for member in standing.members if member.mark is not None}
-        return found != set(self._wanted().values())
+        return found != {*self._wanted().values(), *((one.address, one.port, one.weight) for one in self.kept)}
 
     def _port(self, pool: PoolPlan) -> int:
         return next(part.port for part in self.spec.members if part.pool == pool.name)
@@ -198,7 +208,9 @@ class _Maker:
     def _order(
         self, *, shares: tuple[Share, ...], drained: tuple[str, ...] = (), removed: tuple[str, ...] = ()
     ) -> SetMembers:
-        return SetMembers(unit=self.name, shares=shares, drained=drained, removed=removed, mark=self.mark)
+        return SetMembers(
+            unit=self.name, shares=shares, drained=drained, removed=removed, mark=self.mark, kept=self.kept
+        )
 
     def member_drift(self, standing: Balancer | None) -> list[Drift]:
         if standing is None:
@@ -218,7 +230,7 @@ class _Maker:
         lines += [
             self.drift("member", f"{member.address} is a member without a server")
             for name, member in found.items()
-            if name not in wanted
+            if name not in wanted and member not in self.kept
         ]
         lines += [
             self.drift("foreign", f"{member.address} is somebody else's member: left alone")

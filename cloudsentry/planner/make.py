@@ -6,7 +6,7 @@ import dataclasses
 
 from cloudsentry.errors import PlanError
 from cloudsentry.planner.balancers import BalancerPlan, plan_balancer
-from cloudsentry.planner.servers import PoolPlan, plan_pool, removals
+from cloudsentry.planner.servers import PoolPlan, plan_pool, removals, unseen_pool
 from cloudsentry.planner.spill import ALL_HAD, Short, spilled
 from cloudsentry.planner.steering import SteeringPlan, before, endings, ordered, plan_steering
 from cloudsentry.planner.steering import leftovers as steering_leftovers
@@ -55,13 +55,16 @@ def compare(event: Event, snapshot: Snapshot, short: Short = ALL_HAD) -> Compari
     lost = dead(event, snapshot)
     units = {name: _weighed(event, name, found, lost) for name, found in units.items()}
     pools = {name: plan_pool(event, name, view, units[name], pinned[name][1]) for name, view in views.items()}
-    balancers = {
-        name: plan_balancer(event, name, snapshot.balancer(event.place_of(spec), spec.driver), pools)
-        for name, spec in sorted(event.balancers.items())
-    }
-    stretches = {name: plan_stretch(event, name, snapshot) for name in sorted(event.stretches)}
+    for name, view in views.items():
+        if dark := snapshot.unseen("pool", view.cloud, view.driver):
+            pools[name] = unseen_pool(pools[name], dark.why)
+    seen = frozenset(server.id for view in snapshot.pools for server in view.servers)
+    balancers = {name: _balancer(event, name, snapshot, pools, seen) for name in sorted(event.balancers)}
+    stretches = {name: _stretch(event, name, snapshot) for name in sorted(event.stretches)}
     left = (*_leftovers(event, snapshot), *stretch_leftovers(event, snapshot), *steering_leftovers(event, snapshot))
-    steerings = {name: plan_steering(event, name, snapshot) for name in sorted(event.steering)}
+    # Shares stay as they are while some of their targets may be unseen.
+    turned = () if snapshot.dark else sorted(event.steering)
+    steerings = {name: plan_steering(event, name, snapshot) for name in turned}
     return Comparison(pools=pools, balancers=balancers, stretches=stretches, leftovers=left, steerings=steerings)
 
 
@@ -70,6 +73,34 @@ def _weighed(event: Event, pool: str, units: tuple[Unit, ...], lost: frozenset[s
     if not weightless(event, pool, lost):
         return units
     return tuple(dataclasses.replace(unit, weight=0) for unit in units)
+
+
+def _balancer(
+    event: Event, name: str, snapshot: Snapshot, pools: dict[str, PoolPlan], seen: frozenset[str]
+) -> BalancerPlan:
+    spec = event.balancers[name]
+    place = event.place_of(spec)
+    if dark := snapshot.unseen("balancer", place, spec.driver):
+        return BalancerPlan(drift=(Drift(unit=name, cloud=place, kind="unseen", what=dark.why),), dark=True)
+    return plan_balancer(event, name, snapshot.balancer(place, spec.driver), pools, seen)
+
+
+def _stretch(event: Event, name: str, snapshot: Snapshot) -> StretchPlan:
+    """A stretch needs both of its ends."""
+    spec = event.stretches[name]
+    clouds = [event.cloud_of(site) for site in spec.between]
+    dark = [one for cloud in clouds if (one := snapshot.unseen("stretch", cloud, spec.driver))]
+    if dark:
+        return StretchPlan(drift=tuple(Drift(unit=name, cloud=one.cloud, kind="unseen", what=one.why) for one in dark))
+    return plan_stretch(event, name, snapshot)
+
+
+def _blind(event: Event, pool: str, parts: Comparison) -> bool:
+    """Whether a balancer that sends requests to a pool does not answer: then none of its servers may go."""
+    return any(
+        parts.balancers[name].dark and any(member.pool == pool for member in spec.members)
+        for name, spec in event.balancers.items()
+    )
 
 
 def plan_apply(event: Event, snapshot: Snapshot, revision: str, *, short: Short = ALL_HAD) -> Plan:
@@ -94,7 +125,8 @@ def plan_apply(event: Event, snapshot: Snapshot, revision: str, *, short: Short 
     }
     gone = tuple(step.id for step in parts.leftovers if step.family == "balancer")
     for name, part in parts.pools.items():
-        steps += removals(part, letting_go[name] + gone)
+        if not _blind(event, name, parts):
+            steps += removals(part, letting_go[name] + gone)
     steps += [step for step in parts.leftovers if step.family not in ("stretch", "steering")]
     freed = tuple(sorted(step.id for step in steps if step.action == "remove"))
     steps += [dataclasses.replace(step, after=freed) for step in parts.leftovers if step.family == "stretch"]

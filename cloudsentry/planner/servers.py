@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cloudsentry.planner.units import Standing, Unit, digest, sort_servers, template_digest
 from cloudsentry.records.marks import Mark
@@ -33,6 +33,8 @@ class PoolPlan:
     steps: tuple[Step, ...]
     drift: tuple[Drift, ...]
     refusals: tuple[str, ...]
+    dark: bool = False
+    """Its cloud does not answer: nothing is done there, and nothing is known of what stands."""
 
     @property
     def arriving(self) -> tuple[str, ...]:
@@ -89,6 +91,12 @@ def plan_pool(
         drift=tuple(line for unit in found for line in _drift(view.cloud, unit, known.get(unit), standing[unit])),
         refusals=refusals + _down(known, standing, view),
     )
+
+
+def unseen_pool(plan: PoolPlan, why: str) -> PoolPlan:
+    """The plan of a pool whose cloud does not answer: its units, and no step."""
+    drift = (Drift(unit=plan.name, cloud=plan.cloud, kind="unseen", what=why),)
+    return replace(plan, steps=(), drift=drift, refusals=(), dark=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,7 +45,8 @@ def origin_of(unit: str) -> str:
 def spilled(event: Event, snapshot: Snapshot, units: Units, short: Short) -> Units:
     """The same number of servers, those that cannot be where they are pinned put along their pool's ``spill``.
 
-    A pin falls short by what ``short`` says, by its hypervisor's being down, and by its known room. Those of
+    A pin falls short by what ``short`` says, by its hypervisor's being down or its cloud's not answering, and by its
+    known room. Those of
     ``short`` that find no place are left out: their pin has just failed to have them.
     """
     if not any(pool.spill for pool in event.pools.values()):
@@ -62,6 +63,11 @@ class _Spread:
         self._event, self._units, self._short = event, units, short
         self._views = {
             name: snapshot.pool(event.cloud_of(pool.site), pool.driver) for name, pool in event.pools.items()
+        }
+        self._dark = {
+            name
+            for name, pool in event.pools.items()
+            if snapshot.unseen("pool", event.cloud_of(pool.site), pool.driver)
         }
         self._alive = Counter(server.mark.unit for view in snapshot.pools for server in view.servers if server.alive)
         self._left = {unit.name: unit.count for listed in units.values() for unit in listed}
@@ -148,6 +154,8 @@ class _Spread:
 
     def _room(self, target: str, place: str) -> int:
         """How many more servers a place takes, beyond what is planned there already."""
+        if target in self._dark:
+            return 0
         name, view = self._host(target, place), self._views[target]
         if not name:
             return MANY
@@ -158,6 +166,8 @@ class _Spread:
 
     def _fits(self, unit: Unit) -> int:
         """How many further servers of a unit its own hypervisor takes."""
+        if unit.pool in self._dark:
+            return 0
         host = next((one for one in self._views[unit.pool].hypervisors if one.name == unit.hypervisor), None)
         if host is None:
             return MANY

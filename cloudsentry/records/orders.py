@@ -216,8 +216,9 @@ class SetMembers:
     """Make a balancer pool's members exactly the active servers of ``shares``, in one write.
 
     Servers named in ``drained`` stay as members with weight 0. Servers in ``removed`` are left out
-    although they may still be listed. Members without a mark stay as they are. ``members`` is
-    empty in a plan: the executor fills it from the newest snapshot (`resolved`) when the step's turn comes.
+    although they may still be listed. Members without a mark stay as they are, and so do those of ``kept``,
+    whose cloud does not answer. ``members`` is empty in a plan: the executor fills it from the newest snapshot
+    (`resolved`) when the step's turn comes.
     """
 
     unit: str
@@ -227,6 +228,7 @@ class SetMembers:
     subnet: str = ""
     mark: Mark
     members: tuple[Member, ...] = ()
+    kept: tuple[Member, ...] = ()
 
     def resolved(self, snapshot: Snapshot) -> SetMembers:
         """The same order with ``members`` from the servers that are active now, sorted by address."""
@@ -237,6 +239,7 @@ class SetMembers:
             for server in snapshot.pool(share.cloud, share.driver).servers
             if server.mark.unit == share.unit and server.active and server.addresses and server.id not in out
         ]
+        members += [member for member in self.kept if member.name not in out]
         return replace(self, members=tuple(sorted(members, key=lambda member: (member.address, member.port))))
 
     def _member(self, server: Server, share: Share, weight: int) -> Member:

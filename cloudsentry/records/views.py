@@ -154,6 +154,19 @@ class BalancerView:
         return next((balancer for balancer in self.balancers if balancer.mark.unit == unit), None)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dark:
+    """A place that did not answer: what is there is not known, and is neither missing nor gone. ``why`` in words."""
+
+    family: str
+    cloud: str
+    driver: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.cloud}: {self.family} not seen: {self.why.removeprefix(f'{self.cloud}: ')}"
+
+
 View = PoolView | BalancerView | StretchView | SteeringView
 
 
@@ -166,10 +179,11 @@ class Snapshot:
     balancers: tuple[BalancerView, ...] = field(default=())
     stretches: tuple[StretchView, ...] = field(default=())
     steerings: tuple[SteeringView, ...] = field(default=())
+    dark: tuple[Dark, ...] = field(default=())
 
     @classmethod
-    def of(cls, event: str, views: Iterable[View]) -> Snapshot:
-        """A snapshot from views of any family."""
+    def of(cls, event: str, views: Iterable[View], dark: Iterable[Dark] = ()) -> Snapshot:
+        """A snapshot from views of any family, and of the places that did not answer."""
         listed = sorted(views, key=lambda view: (view.cloud, view.driver))
         return cls(
             event=event,
@@ -177,6 +191,7 @@ class Snapshot:
             balancers=tuple(view for view in listed if isinstance(view, BalancerView)),
             stretches=tuple(view for view in listed if isinstance(view, StretchView)),
             steerings=tuple(view for view in listed if isinstance(view, SteeringView)),
+            dark=tuple(sorted(dark, key=lambda one: (one.cloud, one.family, one.driver))),
         )
 
     @property
@@ -190,6 +205,11 @@ class Snapshot:
             (view for view in self.steerings if (view.cloud, view.driver) == (cloud, driver)),
             SteeringView(driver=driver, cloud=cloud),
         )
+
+    def unseen(self, family: str, cloud: str, driver: str) -> Dark | None:
+        """Why a place was not seen; None where it was."""
+        place = (family, cloud, driver)
+        return next((one for one in self.dark if (one.family, one.cloud, one.driver) == place), None)
 
     def stretch(self, cloud: str, driver: str) -> StretchView:
         """The view of a stretch driver on a cloud; empty where nothing was observed."""

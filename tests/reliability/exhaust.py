@@ -34,7 +34,7 @@ Counts = dict[str, dict[str, int]]
 
 
 def points(counts: Counts) -> list[Point]:
-    """Every case, the telling ones first: kills at writes, other faults at writes, kills at reads, faults at reads.
+    """Every case, the telling ones first: kills and other faults at writes, kills at reads, faults at reads.
 
     At reads each call has one of the faults, in turn: what a read's fault means does not depend on which read it is.
     """
@@ -49,8 +49,8 @@ def points(counts: Counts) -> list[Point]:
     draw = random.Random(SEED)
     for tier in tiers:
         draw.shuffle(tier)
-    second = [point for pair in itertools.zip_longest(tiers[1], tiers[2]) for point in pair if point]
-    return tiers[0] + second + tiers[3]
+    first = [point for pair in itertools.zip_longest(tiers[0], tiers[1]) for point in pair if point]
+    return first + tiers[2] + tiers[3]
 
 
 def _faults(operation: str, place: str, method: str, turn: Iterator[str]) -> Iterator[tuple[int, str]]:

@@ -1,6 +1,6 @@
 """One event on the lab that goes round its operations, something going wrong once in each.
 
-The program is a real process. It is started stopped, the lab's APIs are told which request of that very process is to
+The program is a real process. It begins stopped, the lab's APIs are told which request of that very process is to
 be struck (killed before or after it is carried out, refused, left without an answer, …), and it goes on. What there is
 afterwards is asked of the clouds themselves.
 """
@@ -10,8 +10,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -19,14 +17,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from armed import Program, Trap
 from keystoneauth1.adapter import Adapter
 from openstack.config import OpenStackConfig
 
 from cloudsentry.lab import faults
 from cloudsentry.lab.layout import layout
 
-HERE = Path(__file__).parent
-PROGRAM = str(Path(sys.executable).with_name("cloudsentry"))
 CLOUDS = ("private", "public")
 SERVICES = ("keystone", "glance", "nova-api", "neutron", "octavia-api")
 METHODS = ("GET", "POST", "PUT", "DELETE")
@@ -238,18 +235,17 @@ class Lane:
         return str(path)
 
     def run(self, words: list[str]) -> tuple[int, dict[str, Any]]:
-        """The program, from its start to its end: its exit code and its report (empty where it has none)."""
-        return _ended(self._start([PROGRAM, *words], stopped=False))
+        """The program, from its start to its end: its exit code and its report (what it said where it has none)."""
+        return _report(self._start(words))
 
     def counted(self, operation: str) -> dict[tuple[str, str], int]:
         """The operation without a fault; how many requests each API got by method, and the journal by its own."""
         told = self.folder / "count.json"
-        armed = [sys.executable, str(HERE / "armed.py"), "count", str(told), "-", *self.words(operation)]
-        process = self._start(armed, stopped=True)
+        program = self._start(self.words(operation), stopped=True, trap=Trap(told=str(told)))
         keys = [(f"{cloud}/{api}", method) for cloud in CLOUDS for api in SERVICES for method in METHODS]
-        orders = {key: self._arm(*key, process.pid, kind="delay", delay=0.001, skip=10**6) for key in keys}
-        process.send_signal(signal.SIGCONT)
-        code, report = _ended(process)
+        orders = {key: self._arm(*key, program.pid, kind="delay", delay=0.001, skip=10**6) for key in keys}
+        program.go_on()
+        code, report = _report(program)
         counts = {key: self._disarm(fault).passed for key, fault in orders.items()}
         assert (code, report["outcome"]) == (0, "done"), report
         counts |= {("journal", method): count for method, count in json.loads(told.read_text()).items()}
@@ -326,21 +322,19 @@ class Lane:
         """The operation, with the fault; its exit code, whether the fault struck, and what was told on stderr."""
         words = self.words(point.operation)
         if point.place == "journal":
-            when = "before" if point.fault.startswith("killed before") else "after"
-            armed = [sys.executable, str(HERE / "armed.py"), point.method, str(point.nth), when]
-            process = self._start([*armed, *words], stopped=False)
-            _, told = process.communicate(timeout=300)
-            return process.returncode, process.returncode == -signal.SIGKILL, told[-400:]
-        process = self._start([PROGRAM, *words], stopped=True, **IMPATIENT if "for ever" in point.fault else {})
+            trap = Trap(method=point.method, nth=point.nth, after="after" in point.fault)
+            code, _, told = self._start(words, trap=trap).end()
+            return code, code == -signal.SIGKILL, told[-400:]
+        program = self._start(words, stopped=True, **IMPATIENT if "for ever" in point.fault else {})
         more = {"times": 1, **FAULTS[point.fault]}
-        fault = self._arm(point.place, point.method, process.pid, skip=point.nth - 1, **more)
-        process.send_signal(signal.SIGCONT)
+        fault = self._arm(point.place, point.method, program.pid, skip=point.nth - 1, **more)
+        program.go_on()
         try:
-            _, told = process.communicate(timeout=300)
+            code, _, told = program.end()
         finally:
             hits = self._disarm(fault).hits
         assert "Traceback" not in told, told
-        return process.returncode, hits > 0, told[-400:]
+        return code, hits > 0, told[-400:]
 
     def _judge(self, operation: str) -> Verdict:
         found = self.clouds.listing(self.name)
@@ -360,20 +354,8 @@ class Lane:
             lost=(places - found.places).total() + max(0, balancers - len(found.balancers)),
         )
 
-    def _start(self, words: list[str], *, stopped: bool, **env: str) -> subprocess.Popen[str]:
-        if stopped:
-            words = ["/bin/sh", "-c", 'kill -STOP $$; exec "$@"', "sh", *words]
-        process = subprocess.Popen(
-            words,
-            env={**self.env, **env},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        while stopped and Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "T":
-            time.sleep(0.005)
-        return process
+    def _start(self, words: list[str], *, stopped: bool = False, trap: Trap | None = None, **env: str) -> Program:
+        return Program(words, {**self.env, **env}, self.folder, stopped=stopped, trap=trap)
 
     def _arm(self, place: str, method: str, caller: int, **more: Any) -> faults.Fault:
         cloud, where = place.split("/")
@@ -397,10 +379,10 @@ def wanted(name: str, operation: str, vlan: int) -> tuple[Counter[str], list[int
     return places, weights, 1, 2 * len(event.get("stretches", ()))
 
 
-def _ended(process: subprocess.Popen[str]) -> tuple[int, dict[str, Any]]:
-    out, told = process.communicate(timeout=300)
+def _report(program: Program) -> tuple[int, dict[str, Any]]:
+    code, out, told = program.end()
     assert "Traceback" not in told, told
     try:
-        return process.returncode, json.loads(out)
+        return code, json.loads(out)
     except ValueError:
-        return process.returncode, {"left": [told[-400:]]}
+        return code, {"left": [told[-400:]]}
