@@ -8,7 +8,7 @@ from cloudsentry.errors import PlanError
 from cloudsentry.planner.balancers import BalancerPlan, plan_balancer
 from cloudsentry.planner.servers import PoolPlan, plan_pool, removals, unseen_pool
 from cloudsentry.planner.spill import ALL_HAD, Short, spilled
-from cloudsentry.planner.steering import SteeringPlan, before, endings, ordered, plan_steering
+from cloudsentry.planner.steering import SteeringPlan, before, endings, finished, last_transfers, ordered, plan_steering
 from cloudsentry.planner.steering import leftovers as steering_leftovers
 from cloudsentry.planner.stretches import StretchPlan, closings, dead, plan_stretch, waiting, weightless
 from cloudsentry.planner.stretches import leftovers as stretch_leftovers
@@ -149,7 +149,9 @@ def plan_destroy(event: str, snapshot: Snapshot, revision: str = "") -> Plan:
     homewards = endings(snapshot, set())
     steps: list[Step] = []
     for balancers in snapshot.balancers:
-        steps += before(_delete_balancers(balancers, keep=frozenset()), homewards)
+        going = _delete_balancers(balancers, keep=frozenset())
+        steps += before([*last_transfers(balancers, going), *going] if homewards else going, homewards)
+    steps = [finished(step, steps) for step in steps]
     first = tuple(step.id for step in steps)
     for pools in snapshot.pools:
         steps += _delete_servers(pools, frozenset(), first, "the event ends")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from cloudsentry.planner.units import digest
 from cloudsentry.records.marks import Mark
+from cloudsentry.records.orders import DeleteBalancer, Drain
 from cloudsentry.records.plans import Action, Drift, Step
 from cloudsentry.records.steering import (
     Forget,
@@ -18,9 +19,12 @@ from cloudsentry.records.steering import (
     SteeringView,
     Target,
 )
-from cloudsentry.records.views import Snapshot
+from cloudsentry.records.views import BalancerView, Snapshot
 from cloudsentry.spec.event import Event
 from cloudsentry.spec.steering import SteeringSpec
+
+LAST = 30.0
+"""Seconds for the last transfers on a balancer from which all clients were sent home."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,8 +134,32 @@ def before(steps: Iterable[Step], steering: Sequence[Step]) -> list[Step]:
 
 
 def _waits(step: Step, ids: tuple[str, ...]) -> Step:
-    goes = step.family == "balancer" and (step.verb in ("drain", "settle") or step.id.endswith("/remove"))
+    goes = step.family == "balancer" and (step.verb in ("drain", "settle") or step.id.endswith(("/remove", "/last")))
     return replace(step, after=tuple(sorted({*step.after, *ids}))) if ids and goes else step
+
+
+def last_transfers(view: BalancerView, going: Iterable[Step]) -> list[Step]:
+    """A step per balancer that goes and has members: its clients were sent home, and finish what they began."""
+    held = {balancer.id: tuple(sorted(member.name for member in balancer.members)) for balancer in view.balancers}
+    return [
+        replace(
+            step,
+            id=f"{step.unit}/{step.subject.id[:8]}/last",
+            verb="hold",
+            action="change",
+            subject=Drain(unit=step.unit, ids=held[step.subject.id], seconds=LAST),
+            why="clients that went home finish their transfers",
+        )
+        for step in going
+        if isinstance(step.subject, DeleteBalancer) and held.get(step.subject.id)
+    ]
+
+
+def finished(step: Step, steps: Iterable[Step]) -> Step:
+    """The same step; a balancer goes after its last transfers."""
+    last = f"{step.id.removesuffix('/remove')}/last"
+    there = step.id.endswith("/remove") and any(other.id == last for other in steps)
+    return replace(step, after=tuple(sorted({*step.after, last}))) if there else step
 
 
 def leftovers(event: Event, snapshot: Snapshot) -> list[Step]:
