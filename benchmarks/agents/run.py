@@ -30,7 +30,7 @@ from cloudsentry.spec.event import Event
 from cloudsentry.spec.load import digest, dump, load_text
 
 PROGRAM = str(Path(sys.executable).with_name("cloudsentry"))
-LEASE = 6.0
+LEASE = 10.0
 LOGGED = re.compile(
     r"(?P<at>\S+) (?P<method>\S+) (?P<path>\S+) (?P<status>\d+) "
     r".*event/(?P<event>\S+) token/(?P<token>\d+) pid/(?P<pid>\d+)"
@@ -182,6 +182,7 @@ def story(options: argparse.Namespace, folder: Path, journal_url: str, locks: st
     wanted = events(options.events, options.clouds.split(","))
     for event in wanted:
         journal.revise(event.event, digest(event), json.dumps(dump(event), sort_keys=True))
+    swept(options.clouds.split(","))
     since = {path: path.stat().st_size for path in lab.glob("*/log/access.*.log")}
     agents = Agents(conf, folder, env, options.every, options.workers)
     began = time.monotonic()
@@ -201,14 +202,13 @@ def story(options: argparse.Namespace, folder: Path, journal_url: str, locks: st
         time.sleep(LEASE * 2.5)
         halted, runs_before = writes(lab, since), written(journal_url, second.pid)
         second.send_signal(signal.SIGCONT)
-        resumed = time.monotonic()
         time.sleep(LEASE)
         until("all events done", lambda: settled(journal, len(wanted)), 900)
         seconds = time.monotonic() - began
         late = late_writes(lab, since, halted, second.pid)
         same_runs = {run: steps for run, steps in written(journal_url, second.pid).items() if run in runs_before}
         listed = writes(lab, since)
-        servers_by_event = counted(env, options.clouds.split(","))
+        servers_by_event = counted(options.clouds.split(","))
         log = (folder / "agent-1.log").read_text(errors="replace")
         return {
             "events": len(wanted),
@@ -220,7 +220,7 @@ def story(options: argparse.Namespace, folder: Path, journal_url: str, locks: st
             "killed": {"held": len(held), "taken_over_after": round(took, 1), "in_leases": round(took / LEASE, 2)},
             "stopped": {
                 "held": len(stopped),
-                "for": round(resumed - killed, 1) and LEASE * 2.5,
+                "for": LEASE * 2.5,
                 "late_cloud_writes": late,
                 "late_journal_writes": sorted(run for run in same_runs if same_runs[run] != runs_before[run]),
                 "told": len(re.findall(r"nothing more is written", log)),
@@ -233,12 +233,7 @@ def story(options: argparse.Namespace, folder: Path, journal_url: str, locks: st
         for number, _ in enumerate(agents.processes):
             if options.logs:
                 (Path(options.logs) / f"agent-{number}.log").write_bytes((folder / f"agent-{number}.log").read_bytes())
-        for event in wanted:
-            subprocess.run(
-                [PROGRAM, "--config-file", str(conf), "event", "destroy", event.event, "--yes"],
-                env=env,
-                capture_output=True,
-            )
+        swept(options.clouds.split(","))
         journal.close()
 
 
@@ -259,17 +254,25 @@ def late_writes(lab: Path, since: dict[Path, int], before: list[Write], pid: int
     return [f"{one.at} {one.event} {one.method} {one.path}" for one in after if (one.event, one.token) in old]
 
 
-def counted(env: dict[str, str], clouds: list[str]) -> Counter[str]:
-    """Servers by event, as the clouds list them."""
+def servers_of(clouds: list[str]) -> list[tuple[str, Any, Any]]:
+    """(event, cloud, server) of everything that the clouds list of these events."""
     import openstack
 
-    found: Counter[str] = Counter()
-    for cloud in clouds:
-        for server in openstack.connect(cloud=cloud).compute.servers(details=True):
-            event = (server.metadata or {}).get("cloudsentry_event") or server.name.rpartition("-front")[0]
-            if event.startswith("agents-"):
-                found[event] += 1
-    return found
+    connections = [openstack.connect(cloud=cloud) for cloud in clouds]
+    listed = [(cloud, server) for cloud in connections for server in cloud.compute.servers(details=True)]
+    found = [(server.name.rpartition("-front")[0], cloud, server) for cloud, server in listed]
+    return [one for one in found if one[0].startswith("agents-")]
+
+
+def counted(clouds: list[str]) -> Counter[str]:
+    """Servers by event."""
+    return Counter(event for event, _, _ in servers_of(clouds))
+
+
+def swept(clouds: list[str]) -> None:
+    """Delete what is left of these events: the agents are gone, and their journal goes too."""
+    for _, cloud, server in servers_of(clouds):
+        cloud.compute.delete_server(server.id, ignore_missing=True)
 
 
 def main() -> int:

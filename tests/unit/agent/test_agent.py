@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,10 @@ from scale.stage import START, Stage
 
 from cloudsentry.agent import Agent
 from cloudsentry.drivers.pool.fake import FakeCloud, FaultRule
+from cloudsentry.errors import UserError
+from cloudsentry.executor.clock import Clock
 from cloudsentry.journal.ownership import owned
+from cloudsentry.scale import Tick
 
 
 @pytest.fixture
@@ -83,3 +87,30 @@ def test_a_destroyed_event_is_left_alone(stage: Stage, caplog: pytest.LogCapture
 def test_stopped_it_makes_no_further_pass(stage: Stage) -> None:
     stage.clock.stop()
     assert agent(stage).run() == 0
+
+
+def test_what_another_agent_has_just_passed_over_is_left_alone_until_somebody_nudges(stage: Stage) -> None:
+    stage.sentry.passes().made("summer", "another", dt.datetime.now(dt.UTC))
+    clock, ticked = Clock(), threading.Event()
+    tick = stage.scaler.agents_tick
+
+    def noted(event: str, agent: str) -> Tick:
+        ticked.set()
+        return tick(event, agent)
+
+    stage.scaler.agents_tick = noted  # type: ignore[method-assign]
+    kept = threading.Thread(target=Agent(stage.scaler, clock, every=3600).keep)
+    kept.start()
+    try:
+        assert not ticked.wait(2.5)
+        stage.sentry.nudge("summer")
+        assert ticked.wait(60)
+    finally:
+        clock.stop()
+        kept.join()
+    assert stage.sentry.passes().all()["summer"].agent != "another"
+
+
+def test_nobody_is_nudged_for_an_event_that_is_not_kept(stage: Stage) -> None:
+    with pytest.raises(UserError, match="no event 'winter' to be kept"):
+        stage.sentry.nudge("winter")
