@@ -176,6 +176,12 @@ def measure(
     return found
 
 
+def kept(sentry: Sentry, event: str, pool: str) -> tuple[Capacity, ...]:
+    """A pool's newest calibration, by unit and number of servers; empty where it was never calibrated."""
+    with contextlib.closing(Calibrations(sentry.settings.journal.connection)) as found:
+        return found.newest(event, pool)
+
+
 def measured_weights(sentry: Sentry, name: str, balancer: str) -> dict[str, int]:
     """Weights by unit behind a balancer, from the newest calibration of each of its pools.
 

@@ -234,3 +234,70 @@ def test_two_servers_of_one_name_are_two_hosts(border: Any, monkeypatch: pytest.
     assert sorted(inventory.hosts) == ["id-1", "id-2"]
     assert [group for group in inventory.groups if group.startswith("hypervisor")] == []
     assert inventory.get_host("id-2").get_vars()["ansible_host"] == "10.0.0.2"
+
+
+def test_a_calibration_that_is_young_enough_is_not_made_again(task: Tasks, file: str) -> None:
+    task("event", file=file)
+    wish = {"event": "summer", "pool": "web", "driver": "fake"}
+    planned = task("calibration", check=True, diff=True, **wish)
+    assert (planned["changed"], planned["capacities"]) == (True, [])
+    assert "web@xeon1: measured" in planned["diff"]["prepared"]
+    first = task("calibration", **wish)
+    assert first["changed"] is True
+    assert set(first["weights"]) == {"web@xeon1", "web@opteron1"}
+    again = task("calibration", **wish)
+    assert (again["changed"], again["capacities"]) == (False, first["capacities"])
+    assert task("calibration", max_age=0, **wish)["changed"] is True
+
+
+def test_a_calibration_of_a_pool_that_nobody_knows_is_refused(task: Tasks, file: str) -> None:
+    task("event", file=file)
+    assert "has no pool 'wob'" in task("calibration", event="summer", pool="wob", driver="fake")["msg"]
+
+
+@pytest.fixture
+def stretched(tmp_path: Path, summer: dict[str, Any]) -> str:
+    """The event with a stretch to a second cloud."""
+    summer["sites"]["osaka"] = {"cloud": f"{CLOUD}-far"}
+    summer["stretches"] = {"link": {"driver": "fake", "between": ["nara", "osaka"]}}
+    path = tmp_path / "stretched.yaml"
+    path.write_text(yaml.safe_dump(summer, sort_keys=False))
+    return str(path)
+
+
+def test_a_stretch_is_told_and_its_lack_fails(task: Tasks, stretched: str) -> None:
+    task("event", file=stretched)
+    told = task("stretch", event="summer", stretch="link")
+    assert (told["changed"], told["findings"], {end["unit"] for end in told["ends"]}) == (False, [], {"link"})
+    assert len({end["cloud"] for end in told["ends"]}) == 2
+    task("event", name="summer", state="absent")
+    gone = task("stretch", event="summer")
+    assert gone.failed
+    assert "link" in gone["msg"]
+    assert "has no stretch 'lnik'" in task("stretch", event="summer", stretch="lnik")["msg"]
+
+
+def test_a_move_is_planned_made_once_and_told(task: Tasks, stretched: str) -> None:
+    task("event", file=stretched)
+    (server, *_) = task("event_info", name="summer")["event"]["status"]["servers"]
+    wish = {"event": "summer", "what": server["name"], "to": "osaka", "mover": "fake"}
+    planned = task("migration", check=True, **wish)
+    assert (planned["changed"], planned["plan"][0]["target"]) == (True, f"{CLOUD}-far")
+    done = task("migration", diff=True, **wish)
+    assert [move["state"] for move in done["moves"]] == ["done"]
+    assert server["name"] in done["diff"]["prepared"]
+    again = task("migration", **wish)
+    assert (again["changed"], again["moves"]) == (False, [])
+    number = done["moves"][0]["id"]
+    assert task("migration", event="summer", move=number, state="retried")["changed"] is False
+    refused = task("migration", event="summer", move=number, state="undone")
+    assert refused.failed
+    assert f"move {number} is done" in refused["msg"]
+
+
+def test_a_move_that_cannot_be_made_is_refused_in_check_mode_too(task: Tasks, file: str) -> None:
+    task("event", file=file)
+    for check in (True, False):
+        answer = task("migration", check=check, event="summer", what="wob", to="nara")
+        assert answer.failed
+        assert "wob" in answer["msg"]
