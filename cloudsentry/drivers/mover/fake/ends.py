@@ -155,6 +155,10 @@ class FakeEnds:
         with self._there.call("make_port") as state:
             state.ports.append(f"{order.tag}-{len(state.ports)}")
 
+    def hypervisors(self) -> tuple[str, ...]:
+        """As `Ends` says."""
+        return tuple(sorted(self._far.state.hypervisors))
+
     def keep_ports(self, order: MoveOrder, server: str) -> None:
         """As `Ends` says: from now on they are the server's, and none of the move's."""
         with self._there.call("keep_ports"):
@@ -228,6 +232,7 @@ class FakeEnds:
             off=one.status == "SHUTOFF" and not one.task,
             address=one.addresses[0] if one.addresses else "",
             fault=one.fault,
+            hypervisor=one.hypervisor,
         )
 
     @staticmethod

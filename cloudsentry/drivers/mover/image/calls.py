@@ -8,6 +8,7 @@ from typing import Any
 from cloudsentry.clouds import Cloud, Connect
 from cloudsentry.clouds.session import Params
 from cloudsentry.drivers.mover.image.ends import Copy, Standing
+from cloudsentry.drivers.mover.image.mapping import carried, reasons
 from cloudsentry.drivers.mover.image.stream import copy
 from cloudsentry.drivers.mover.networks import cidrs, joined, network
 from cloudsentry.errors import Conflict, Denied, NoCapacity, NotSupported
@@ -50,16 +51,16 @@ class CloudEnds:
         refusals = []
         if server["status"] not in ("ACTIVE", "SHUTOFF"):
             refusals.append(f"server {order.name} is {server['status']}: only a running or a stopped one can move")
-        if volumes := server.get("os-extended-volumes:volumes_attached"):
-            refusals.append(f"server {order.name} has {len(volumes)} volumes attached: detach them, or move them first")
-        if not server.get("image"):
-            refusals.append(f"server {order.name} boots from a volume: it has no disk that Glance could copy")
-        addresses = [entry for entries in server.get("addresses", {}).values() for entry in entries]
-        if any(entry.get("OS-EXT-IPS:type") == "floating" for entry in addresses):
-            refusals.append(f"server {order.name} has a floating IP, which stays with its cloud: take it off first")
+        refusals += reasons(self._near, self._far, server, order)
         networks = order.template.networks
         one = bool(networks) and all(joined(self._near, self._far, name) for name in networks)
-        return Findings(refusals=tuple(refusals), joined=one, copy_bytes=self._size(server))
+        return Findings(
+            refusals=tuple(refusals),
+            joined=one,
+            copy_bytes=self._size(server),
+            memory_mb=int((server.get("flavor") or {}).get("ram", 0)),
+            hypervisor=server.get("OS-EXT-SRV-ATTR:host") or "",
+        )
 
     def _size(self, server: dict[str, Any]) -> int:
         """The bytes of the image that it was made from: the least that its disk may have come to."""
@@ -157,7 +158,12 @@ class CloudEnds:
         ids = self._groups(order.template.security_groups)
         groups = {"security_groups": ids} if ids else {}
         for wish in [*self._same(order, name, there["id"]), {}]:
-            body = {"name": _port_name(order, index), "network_id": there["id"], **groups, **wish}
+            body = {
+                "name": _port_name(order, index),
+                "network_id": there["id"],
+                **groups,
+                **wish,
+            }
             try:
                 self._far.post("network", "/ports", {"port": body})
             except (Conflict, NoCapacity, Denied, NotSupported):
@@ -200,6 +206,15 @@ class CloudEnds:
         found = self._far.listed("network", "/ports", "ports", params={"name": names})
         return {str(one["name"]): str(one["id"]) for one in found}
 
+    def hypervisors(self) -> tuple[str, ...]:
+        """As `Ends` says."""
+        try:
+            params = {"binary": "nova-compute"}
+            listed = self._far.listed("compute", "/os-services", "services", params=params, microversion=COMPUTE)
+        except Denied:
+            return ()
+        return tuple(sorted(one["host"] for one in listed if (one["state"], one["status"]) == ("up", "enabled")))
+
     def drop_ports(self, order: MoveOrder) -> int:
         """As `Ends` says."""
         made = self._made_ports(order)
@@ -225,7 +240,7 @@ class CloudEnds:
             "imageRef": image,
             "flavorRef": self._flavor(template.flavor),
             "networks": ports or "none",
-            "metadata": dict(template.metadata) | order.mark.metadata(),
+            "metadata": self._carried(order) | dict(template.metadata) | order.mark.metadata(),
             "tags": [PREFIX, event_tag(order.event)],
         }
         if template.security_groups and not ports:
@@ -237,6 +252,10 @@ class CloudEnds:
         if order.hypervisor:
             wish["host"] = order.hypervisor
         self._far.post("compute", "/servers", {"server": wish}, microversion=COMPUTE)
+
+    def _carried(self, order: MoveOrder) -> dict[str, str]:
+        old = self._server(order.server)
+        return carried(old) if old else {}
 
     def _flavor(self, name: str) -> str:
         found = self._far.listed("compute", "/flavors", "flavors", microversion=COMPUTE)
@@ -263,6 +282,7 @@ def _standing(found: dict[str, Any]) -> Standing:
         task=task,
         off=found["status"] == "SHUTOFF" and found.get("OS-EXT-STS:power_state") == SHUT_DOWN and not task,
         address=fixed[0] if fixed else "",
+        hypervisor=found.get("OS-EXT-SRV-ATTR:host") or "",
         fault=(found.get("fault") or {}).get("message") or "",
     )
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from cloudsentry.clouds import Connect, open_cloud
 from cloudsentry.drivers.mover.base import MoverDriver
 from cloudsentry.drivers.mover.image.calls import CloudEnds
-from cloudsentry.drivers.mover.image.ends import Copy, Ends
+from cloudsentry.drivers.mover.image.ends import Copy, Ends, Standing
 from cloudsentry.errors import Conflict, NoCapacity
 from cloudsentry.records.moving import Findings, Memo, MoveOrder, Phase, Stride, Wish
+
+MOST = 3
+"""Hypervisors that one move tries: each costs a whole boot, while the server serves nobody."""
 
 BAD = ("killed", "deleted", "pending_delete")
 """States of an image that never becomes active any more."""
@@ -117,16 +121,30 @@ class ImageMover(MoverDriver):
             if self._ends.lacking_ports(order):
                 self._ends.make_port(order)
                 return _waiting(memo, "ports")
-            self._ends.boot(order, memo["copy"])
+            self._ends.boot(_at(order, memo), memo["copy"])
             return _waiting(memo, "booting")
         if new.status == "ERROR":
-            raise NoCapacity(f"the new server is in ERROR: {new.fault or 'no reason given'}", cloud=order.target)
+            return self._elsewhere(order, memo, new)
         if new.status != "ACTIVE":
             return _waiting(memo, f"booting: {new.status}")
         if memo.get("server") != new.id:
             self._ends.keep_ports(order, new.id)
         memo = memo | {"server": new.id, "address": new.address}
         return _granted(memo, [Wish(kind="join"), Wish(kind="serving")])
+
+    def _elsewhere(self, order: MoveOrder, memo: Memo, new: Standing) -> Stride:
+        """What did not come up is removed and tried on the next hypervisor, where there is a choice."""
+        if memo.get("failed") == new.id:
+            return _waiting(memo, "what did not come up goes")
+        on = memo.get("on") or order.hypervisor or new.hypervisor
+        avoid = list(dict.fromkeys([*memo.get("avoid", ()), *([on] if on else [])]))
+        known = order.hypervisors or (self._ends.hypervisors() if on else ())
+        left = [name for name in known if name not in avoid]
+        if not left or len(avoid) >= MOST:
+            raise NoCapacity(f"the new server is in ERROR: {new.fault or 'no reason given'}", cloud=order.target)
+        if new.task != "deleting":
+            self._ends.remove_new(new.id)
+        return _waiting(memo | {"avoid": avoid, "on": left[0], "failed": new.id}, f"{on} has no room: next {left[0]}")
 
     def _release(self, order: MoveOrder, memo: Memo) -> Stride:
         """The event wants it so; the old server and both images go."""
@@ -149,6 +167,15 @@ class ImageMover(MoverDriver):
         for one in far:
             self._ends.drop(one.id, at_target=True)
         return len(near) + len(far)
+
+
+def _at(order: MoveOrder, memo: Memo) -> MoveOrder:
+    """The order for the hypervisor that its turn has come to."""
+    on = memo.get("on")
+    if not on or on == order.hypervisor:
+        return order
+    unit = f"{order.new_pool}@{on}" if order.hypervisor else order.mark.unit
+    return replace(order, hypervisor=on, mark=replace(order.mark, unit=unit))
 
 
 def _best(copies: tuple[Copy, ...]) -> Copy | None:

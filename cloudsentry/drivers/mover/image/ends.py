@@ -18,6 +18,7 @@ class Standing:
     off: bool = False
     address: str = ""
     fault: str = ""
+    hypervisor: str = ""
 
     @property
     def idle(self) -> bool:
@@ -75,7 +76,13 @@ class Ends(Protocol):
         """How many of the server's ports have no counterpart at the target yet."""
 
     def make_port(self, order: MoveOrder) -> None:
-        """The next counterpart: with the same address and MAC where its network is joined and they are free."""
+        """The next counterpart: with the same address and MAC where its network is joined and they are free.
+
+        Nobody is bound to it, and it is down, until `boot`.
+        """
+
+    def hypervisors(self) -> tuple[str, ...]:
+        """Those of the target that take servers; none where the account may not see them."""
 
     def keep_ports(self, order: MoveOrder, server: str) -> None:
         """Note at the counterparts whose they are, so that they go with that server one day."""
