@@ -24,7 +24,13 @@ def check(near: End, far: End, order: MoveOrder) -> Findings:
     faults += _arrival(far, order, told)
     paths = to_copy(near, far, told)
     size = near.bytes_of(standing.hypervisor, paths) if paths else 0
-    return Findings(refusals=tuple(faults), joined=not faults, copy_bytes=size + told.ram * 1024**2)
+    return Findings(
+        refusals=tuple(faults),
+        joined=not faults,
+        copy_bytes=size + told.ram * 1024**2,
+        memory_mb=told.ram,
+        hypervisor=standing.hypervisor,
+    )
 
 
 def to_copy(near: End, far: End, told: Shape) -> tuple[str, ...]:

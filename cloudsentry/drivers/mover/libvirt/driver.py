@@ -25,12 +25,14 @@ from cloudsentry.drivers.mover.libvirt.ends import Asking, End
 from cloudsentry.drivers.mover.libvirt.watching import Job, judge
 from cloudsentry.errors import Busy, Conflict
 from cloudsentry.records.moving import Findings, Memo, MoveOrder, Phase, Stride, Wish
-from cloudsentry.records.precopy import Guest, Parameters, Policy, Route, choose
+from cloudsentry.records.precopy import MIB, Guest, Parameters, Policy, Route, choose, told
 
 LOOKS = (1, 2)
 """Seconds for which the pages that the server writes are counted, twice: what does not grow with time is all of it."""
 SATURATED = 1.25
 """The second count is at most so much of the first one, in bytes, where the server rewrites what it wrote before."""
+DOWNTIME_MOST = 2_000_000
+"""Milliseconds: the longest downtime that QEMU takes."""
 BEGINNINGS = 4
 """How often a migration may be asked for before the move is given up."""
 
@@ -39,16 +41,34 @@ class LibvirtMover(MoverDriver):
     """One server, running, from a hypervisor of one site to one of another. ``connect`` is for the signature."""
 
     def __init__(self, source: str, target: str, *, connect: Connect = open_cloud) -> None:
-        self._near, self._far = End(LibvirtSite(source)), End(LibvirtSite(target))
+        self._near, self._far = self._ends(source, target)
         self._policy = Policy()
         self._asking: Asking | None = None
+        self._seen: dict[str, Memo] = {}
+
+    def _ends(self, source: str, target: str) -> tuple[End, End]:
+        return End(LibvirtSite(source)), End(LibvirtSite(target))
+
+    def _asked(self, near: End, far: End, where: tuple[str, str], server: str) -> Asking:
+        return Asking(near, far, where, server)
 
     def __repr__(self) -> str:
         return f"LibvirtMover({self._near.site.name!r}, {self._far.site.name!r})"
 
     def check(self, order: MoveOrder) -> Findings:
-        """As the contract says."""
-        return checking.check(self._near, self._far, order)
+        """As the contract says, with what it would take: raises `Busy` while the pages that it writes are counted."""
+        found = checking.check(self._near, self._far, order)
+        if found.refusals:
+            return found
+        memo = self._seen.get(order.server) or {"from": found.hypervisor, "looks": []}
+        if len(memo["looks"]) < len(LOOKS):
+            stride = self._measure(order, memo)
+            self._seen[order.server] = stride.memo
+            after = LOOKS[min(len(memo["looks"]), len(LOOKS) - 1)] + 0.1
+            raise Busy(stride.detail, cloud=order.source, after=after)
+        choice = choose(self.guest_of(memo), self._path(), self._policy)
+        copying = (found.copy_bytes - found.memory_mb * MIB) / self._path().through(1)
+        return dataclasses.replace(found, seconds=copying + choice.prediction.total, why=told(choice))
 
     def advance(self, phase: Phase, order: MoveOrder, memo: Memo) -> Stride:
         """As the contract says."""
@@ -65,6 +85,19 @@ class LibvirtMover(MoverDriver):
                 return self._release(order, memo)
             case _:
                 return _done(memo)
+
+    def force(self, order: MoveOrder, memo: Memo) -> bool:
+        """The end now: by post-copy where it was asked for with it, else by as long a downtime as it takes."""
+        near = self._near.standing(order.server)
+        job = self._near.job(near.hypervisor, order.server) if near is not None and near.active else None
+        if near is None or job is None or job.late:
+            return False
+        if memo.get("parameters", {}).get("postcopy"):
+            self._near.postcopy(near.hypervisor, order.server)
+        else:
+            seconds = job.left / job.speed if job.speed > 0 else 1.0
+            self._near.downtime(near.hypervisor, order.server, min(DOWNTIME_MOST, round(2000 * seconds) + 1000))
+        return True
 
     # Forwards
 
@@ -124,6 +157,10 @@ class LibvirtMover(MoverDriver):
             return self._watch(order, memo, job)
         if self._asking is not None and self._asking.waiting:
             return _waiting(memo, "the hypervisors agree")
+        again = self._near.standing(order.server)
+        if again is None or not again.active:
+            # It arrived between the two looks: what ended well is not to be asked for again.
+            return _waiting(memo, "arriving")
         return self._begin(order, memo, broken=near.broken)
 
     def _begin(self, order: MoveOrder, memo: Memo, *, broken: bool) -> Stride:
@@ -138,7 +175,7 @@ class LibvirtMover(MoverDriver):
         if not broken:
             self._near.downtime(memo["from"], order.server, parameters.downtime)
         disks = bool(checking.to_copy(self._near, self._far, self._near.shape(memo["from"], order.server)))
-        self._asking = Asking(self._near, self._far, (memo["from"], memo["to"]), order.server)
+        self._asking = self._asked(self._near, self._far, (memo["from"], memo["to"]), order.server)
         self._asking.begin(parameters, disks=disks, resume=broken)
         fresh = {"begun": begun + 1, "stalled": 0, "round": 0, "least": 0, "downtime": parameters.downtime}
         return _waiting(memo | fresh | {"given_up": False}, "asked for")
@@ -160,13 +197,9 @@ class LibvirtMover(MoverDriver):
             case "otherwise":
                 late = Parameters(downtime=parameters.downtime, postcopy=True, window=parameters.window)
                 self._near.abort(*where)
-                changed = {
-                    "parameters": dataclasses.asdict(late),
-                    "given_up": True,
-                    "changed": job.told,
-                    "spent": job.elapsed,
-                }
-                return _waiting(memo | changed, f"does not converge ({job.told}): post-copy instead")
+                memo |= {"parameters": dataclasses.asdict(late), "given_up": True}
+                memo |= {"changed": job.told, "spent": job.elapsed}
+                return _waiting(memo, f"does not converge ({job.told}): post-copy instead")
             case "never":
                 raise Conflict(
                     f"does not converge ({job.told}), and the policy allows no post-copy", cloud=order.source
@@ -212,18 +245,21 @@ class LibvirtMover(MoverDriver):
                 return self._stopped(order, memo, near.hypervisor, job)
             if self._asking is not None and self._asking.waiting:
                 return _waiting(memo, "the migration ends")
+            if near.broken:
+                # Its memory is at both sites: it must arrive before it can come back.
+                return self._begin(order, memo, broken=True)
         if far is not None and far.running and (near is None or not near.active):
             return self._returned(order, memo, far.hypervisor)
-        if far is not None and far.active:
+        if (far is not None and far.active) or (near is not None and near.active and not near.running):
             raise Busy(f"server {order.server} is between the sites", cloud=order.target, after=1.0)
         if near is None:
             raise Conflict(f"server {order.server} is at neither site", cloud=order.source)
         if not near.active:
-            self._near.start(near.hypervisor, order.server)
+            again = self._near.standing(order.server)
+            if again is not None and not again.active:
+                # Off at the source before and after it was seen off at the target: it is alive nowhere.
+                self._near.start(near.hypervisor, order.server)
             return _waiting(memo, "the source starts")
-        if not near.running:
-            self._near.resume(near.hypervisor, order.server)
-            return _waiting(memo, "the source goes on")
         if not memo.get("unquiet-0-100"):
             return Stride(state="waiting", memo=memo, wish=Wish(kind="unquiet"), detail="weights as they were")
         return self._cleared(self._far, self._near, order, memo)
@@ -244,11 +280,14 @@ class LibvirtMover(MoverDriver):
             return _waiting(memo, f"back: {job.told}")
         if self._asking is not None and self._asking.waiting:
             return _waiting(memo, "back: the hypervisors agree")
+        again = self._far.standing(order.server)
+        if again is None or not again.running:
+            return _waiting(memo, "back: arriving")
         if memo.get("returning") and self._asking is not None:
             self._asking.failed()
         chosen = memo.get("parameters", {})
         disks = bool(checking.to_copy(self._near, self._far, self._far.shape(hypervisor, order.server)))
-        self._asking = Asking(self._far, self._near, (hypervisor, memo["from"]), order.server)
+        self._asking = self._asked(self._far, self._near, (hypervisor, memo["from"]), order.server)
         self._asking.begin(Parameters(**chosen), disks=disks)
         return _waiting(memo | {"returning": True}, "back: asked for")
 

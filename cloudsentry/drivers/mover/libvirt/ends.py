@@ -191,12 +191,6 @@ class End:
         with self.site.answers(hypervisor, writes=True):
             domain.create()
 
-    def resume(self, hypervisor: str, uuid: str) -> None:
-        """Go on with what is paused."""
-        domain = self._domain(hypervisor, uuid)
-        with self.site.answers(hypervisor, writes=True):
-            domain.resume()
-
     def forget(self, hypervisor: str, uuid: str) -> None:
         """The definition of a domain that is off is gone. Raises `Conflict` where it runs."""
         domain = self.site.domain(hypervisor, uuid)
