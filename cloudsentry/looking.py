@@ -9,7 +9,7 @@ from cloudsentry.clouds.guard import Holder, guarded
 from cloudsentry.drivers.balancer.base import BalancerScope
 from cloudsentry.drivers.pool.base import PoolScope
 from cloudsentry.errors import SentryError
-from cloudsentry.executor import Breaker, Clock, Pace, Place, reading
+from cloudsentry.executor import Breaker, Circuits, Clock, Pace, Place, reading
 from cloudsentry.executor.tries import RETRIED
 from cloudsentry.loading import Loader
 from cloudsentry.observe import scope_of
@@ -21,9 +21,9 @@ from cloudsentry.spec.event import Event
 class Looker:
     """Looks at places and acts at one; reads only, `act` aside. Thread-safe."""
 
-    def __init__(self, loader: Loader, pace: Pace, clock: Clock) -> None:
+    def __init__(self, loader: Loader, pace: Pace, clock: Clock, circuits: Circuits | None = None) -> None:
         self._loader, self._pace, self._clock = loader, pace, clock
-        self.breaker = Breaker(clock.now)
+        self.breaker = Breaker(clock.now, circuits)
 
     def snapshot(self, event: Event, places: Iterable[Place], *, full: bool, limits: bool = False) -> Snapshot:
         """One look at every place; raises the first place's `DriverError` that stays."""

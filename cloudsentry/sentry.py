@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING
 from cloudsentry import conf
 from cloudsentry.auditing import BETWEEN, Audit
 from cloudsentry.errors import Denied, Owned, PlanError, PlanStale, SentryError, UserError
-from cloudsentry.executor import Clock, Pace, Place
+from cloudsentry.executor import Circuits, Clock, Pace, Place
 from cloudsentry.loading import Loader
 from cloudsentry.looking import Looker
 from cloudsentry.measured import resolved
 from cloudsentry.observe import places_of
 from cloudsentry.planner import plan_apply, plan_destroy, preflight, shortages, status_of
 from cloudsentry.records.plans import Plan
-from cloudsentry.records.reports import Audited, Finding, Listener, Note, Report, Status
+from cloudsentry.records.reports import Audited, CircuitLine, Finding, Listener, Note, Report, Status
 from cloudsentry.records.views import Snapshot
 from cloudsentry.running import Fresh, Running
 from cloudsentry.spec.event import Event
@@ -52,7 +52,8 @@ class Sentry:
         self._loader = loader or Loader()
         self._pace = Pace(**asdict(self._settings.executor))
         self._known_places: dict[tuple[str, int], tuple[Place, ...]] = {}
-        self._looker = Looker(self._loader, self._pace, self._clock)
+        circuits = Circuits(self._settings.state / "circuits.json")
+        self._looker = Looker(self._loader, self._pace, self._clock, circuits)
 
     @property
     def settings(self) -> conf.Settings:
@@ -146,8 +147,23 @@ class Sentry:
         return status_of(event, self._looker.lit(event, self._places(event), full=True), number)
 
     def resting(self) -> tuple[str, ...]:
-        """One line per cloud and service that this process leaves alone just now, as it did not answer."""
+        """One line per cloud and service that is left alone just now, as it did not answer."""
         return tuple(f"{cloud} {family}: circuit {state}" for (cloud, family), state in self._looker.breaker.open())
+
+    def circuits(self) -> tuple[CircuitLine, ...]:
+        """Every cloud and service that did not answer of late, by the calls of this process and of earlier ones."""
+        breaker, now = self._looker.breaker, self._clock.now()
+        return tuple(
+            CircuitLine(
+                cloud=cloud,
+                family=family,
+                state=circuit.state(now),
+                failures=circuit.failures,
+                seconds=round(max(0.0, circuit.until - now), 1) if circuit.rest else 0.0,
+            )
+            for (cloud, family), circuit in breaker.circuits()
+            if circuit.failures
+        )
 
     def check(self, event: Event) -> tuple[Finding, ...]:
         """What would make an apply of the event fail now, each with what to do; nothing is written."""

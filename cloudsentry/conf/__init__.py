@@ -55,6 +55,7 @@ class ExecutorSettings:
     boot_timeout: float = 600.0
     balancer_timeout: float = 300.0
     attempts: int = 6
+    budget: int = 100
     retry_first: float = 0.5
     retry_most: float = 20.0
     settle: float = 15.0

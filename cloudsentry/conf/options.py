@@ -58,6 +58,14 @@ EXECUTOR = [
         help="Seconds a balancer may take to be ACTIVE after a change.",
     ),
     cfg.IntOpt("attempts", default=6, min=1, max=100, help="How often a call that may be retried is made in all."),
+    cfg.IntOpt(
+        "budget",
+        default=100,
+        min=0,
+        max=100000,
+        help="How many calls a run may make again in all, over all its steps; a plan of more than 20 steps has five "
+        "per step. A service that says that it is busy (409, 429) costs none.",
+    ),
     cfg.FloatOpt(
         "retry_first",
         default=0.5,

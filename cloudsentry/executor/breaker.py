@@ -12,9 +12,9 @@ Sick is who does not answer, or answers with 5xx. A busy balancer's 409, a 429 a
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from cloudsentry.errors import Ambiguous, Busy, DriverError, Unreachable
 
@@ -62,13 +62,27 @@ class Circuit:
         return Circuit(failures=failures, rest=rest, until=now + rest)
 
 
-class Breaker:
-    """The circuits of one process. Thread-safe."""
+class Memory(Protocol):
+    """Where circuits outlive a process; `cloudsentry.executor.circuits.Circuits` is one."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
+    def recall(self) -> Mapping[Key, tuple[int, float]]:
+        """Failures in a row, and seconds of rest."""
+
+    def keep(self, key: Key, failures: int, rest: float) -> None:
+        """As they are now."""
+
+
+class Breaker:
+    """The circuits of one process. Thread-safe.
+
+    What an earlier process has left begins half-open: one call tells whether the API is still sick, and nobody has
+    to wait for it who has just mended it.
+    """
+
+    def __init__(self, now: Callable[[], float], memory: Memory | None = None) -> None:
+        self._now, self._memory = now, memory
         self._lock = threading.Lock()
-        self._circuits: dict[Key, Circuit] = {}
+        self._known: dict[Key, Circuit] | None = None
         self._busy: dict[Key, bool] = {}
 
     def call(self, key: Key, call: Callable[[], T]) -> T:
@@ -94,9 +108,21 @@ class Breaker:
 
     def open(self) -> tuple[tuple[Key, str], ...]:
         """Every circuit that is not closed, with its state, sorted."""
+        return tuple((key, circuit.state(self._now())) for key, circuit in self.circuits() if circuit.rest)
+
+    def circuits(self) -> tuple[tuple[Key, Circuit], ...]:
+        """Every circuit of which something is known, sorted."""
         with self._lock:
-            found = {key: circuit.state(self._now()) for key, circuit in self._circuits.items()}
-        return tuple(sorted((key, state) for key, state in found.items() if state != "closed"))
+            return tuple(sorted(self._circuits.items(), key=lambda item: item[0]))
+
+    @property
+    def _circuits(self) -> dict[Key, Circuit]:
+        if self._known is None:
+            left = self._memory.recall() if self._memory else {}
+            self._known = {
+                key: Circuit(failures=failures, rest=rest, until=self._now()) for key, (failures, rest) in left.items()
+            }
+        return self._known
 
     def _refusal(self, key: Key, failures: int, after: float) -> DriverError:
         text = f"the {key[1]} service is left alone for {after:.0f} s after {failures} failures in a row"
@@ -104,8 +130,10 @@ class Breaker:
 
     def _end(self, key: Key, *, sick: bool) -> None:
         with self._lock:
-            circuit = self._circuits[key]
-            self._circuits[key] = circuit.failed(self._now()) if sick else circuit.answered()
+            before = self._circuits[key]
+            after = self._circuits[key] = before.failed(self._now()) if sick else before.answered()
+            if self._memory and (before.failures, before.rest) != (after.failures, after.rest):
+                self._memory.keep(key, after.failures, after.rest)
 
 
 def _sick(error: DriverError) -> bool:

@@ -22,6 +22,8 @@ class Pace:
     balancer_timeout: float = 300.0
     attempts: int = 6
     """Calls of one step that may fail before it has failed."""
+    budget: int = 100
+    """Calls that a run may make again in all; a plan of more than 20 steps has five per step. 0: none."""
     retry_first: float = 0.5
     retry_most: float = 20.0
     settle: float = 15.0

@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Literal, Protocol
 
 from cloudsentry.errors import DriverError, NoCapacity, Unreachable
+from cloudsentry.executor.budget import Budget
 from cloudsentry.executor.clock import Clock
 from cloudsentry.executor.pace import Pace
 from cloudsentry.executor.tries import RETRIED, Tries
@@ -36,6 +37,9 @@ class Ledger(Protocol):
 
     def step_ended(self, run: int, step: str, state: StepEnd, attempts: int = 0, error: str = "") -> None:
         """How a step ended."""
+
+    def retries(self, run: int) -> int:
+        """How many calls of a run were made again until now."""
 
 
 def place_of(step: Step) -> Place:
@@ -74,6 +78,7 @@ class Run:
         self._act, self._look, self._ledger = act, look, ledger
         self._pace, self._clock, self._listen = pace, clock, listen
         self._steps = {step.id: step for step in plan.steps}
+        self._budget = Budget(pace.budget, len(plan.steps), ledger.retries(number))
         self._views: dict[Place, View] = _by_place(snapshot)
         self._lock = threading.Lock()
         self._active: dict[str, _Active] = {}
@@ -158,6 +163,7 @@ class Run:
             pace=self._pace,
             clock=self._clock,
             deadline=active.began + self._pace.patience(step),
+            allowed=self._budget.spend,
         ).make()
         return active.tries
 
@@ -180,7 +186,8 @@ class Run:
                 place = place_of(active.step)
                 self._next_look[place] = max(self._next_look[place], active.called + self._pace.poll_least / 2)
             elif isinstance(error, DriverError):
-                lack = isinstance(error, NoCapacity | Unreachable) and self._steps[name].verb == "create"
+                lost = any(isinstance(one, NoCapacity | Unreachable) for one in (error, error.__cause__))
+                lack = lost and self._steps[name].verb == "create"
                 self._finish(self._steps[name], "failed", error=str(error), lack=lack)
             else:
                 raise error

@@ -67,7 +67,8 @@ class Tries:
     """The tries of one step's call.
 
     ``call`` makes it. ``seen`` looks whether it had its effect. ``before`` makes the intent durable and
-    is told the number of the try. ``said`` is told what went wrong before the next.
+    is told the number of the try. ``said`` is told what went wrong before the next. ``allowed`` says whether the
+    run has a retry left for an error.
     """
 
     call: Callable[[], None]
@@ -77,6 +78,7 @@ class Tries:
     pace: Pace
     clock: Clock
     deadline: float
+    allowed: Callable[[DriverError], bool] = lambda error: True
     attempts: int = field(default=0)
 
     def make(self) -> None:
@@ -93,12 +95,18 @@ class Tries:
         except Ambiguous as error:
             if self._appears():
                 return
-            self.said(self.attempts, error)
+            self._paid(error)
             raise
         except DriverError as error:
             if isinstance(error, RETRIED):
-                self.said(self.attempts, error)
+                self._paid(error)
             raise
+
+    def _paid(self, error: DriverError) -> None:
+        """Raises an error that is tried no more where the run has no retry left."""
+        if self.attempts < self.pace.attempts and not self.allowed(error):
+            raise DriverError(f"{error}; the retries of the whole run are used up") from error
+        self.said(self.attempts, error)
 
     def _appears(self) -> bool:
         """The answer was lost. Give the effect time to show before the call is made again: better late than twice."""

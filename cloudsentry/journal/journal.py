@@ -148,6 +148,12 @@ class Journal:
         """Note how a step ended; its intent is settled by that."""
         self._step(run, step, state=state, attempts=attempts, error=error, ended=_now())
 
+    def retries(self, run: int) -> int:
+        """How many calls of a run were made again until now, over all its steps."""
+        query = sa.select(sa.func.sum(steps.c.attempts - 1)).where(steps.c.run == run, steps.c.attempts > 1)
+        with self._store.reading() as db:
+            return int(db.execute(query).scalar() or 0)
+
     def run_ended(self, run: int, report: Report) -> None:
         """Note the end of a run, and keep its report."""
         now = _now()

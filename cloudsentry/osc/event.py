@@ -102,6 +102,11 @@ class Status(base.Lister):
         parser.add_argument("name", metavar="NAME", help="the event's name")
         which = parser.add_mutually_exclusive_group()
         which.add_argument("--balancers", action="store_true", help="rows are the balancers' members")
+        which.add_argument(
+            "--circuits",
+            action="store_true",
+            help="rows are the services that do not answer, and when each is asked again",
+        )
         which.add_argument("--drift", action="store_true", help="rows are the differences from what is wanted")
         return parser
 
@@ -111,6 +116,8 @@ class Status(base.Lister):
         balancers = () if parsed_args.balancers else tuple(text.balancer(line) for line in status.balancers)
         drift = () if parsed_args.drift else tuple(text.drift(one) for one in status.drift)
         self.notes = (*balancers, *drift, *(self.sentry.resting() or ()), text.status_summary(status))
+        if parsed_args.circuits:
+            return rows.circuits(self.sentry.circuits())
         if parsed_args.balancers:
             return rows.balancers(status)
         return rows.drift(status) if parsed_args.drift else rows.servers(status)

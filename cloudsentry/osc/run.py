@@ -61,6 +61,7 @@ class ShowRun(base.ShowOne):
             "process": f"{run.pid} on {run.host}",
             "writes": run.writes,
             "reads": run.reads,
+            "retries": sum(max(0, step.attempts - 1) for step in run.steps),
             "left": Lines(run.report.left if run.report else ()),
             "steps": Steps([_step(step) for step in run.steps]),
         }

@@ -121,6 +121,17 @@ class SteerLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CircuitLine:
+    """A service of a cloud that did not answer of late: ``failures`` in a row; asked again in ``seconds``."""
+
+    cloud: str
+    family: str
+    state: str
+    failures: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """An event as it is now, against what its revision wants."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from cloudsentry.records.plans import Plan
-from cloudsentry.records.reports import Report, Status
+from cloudsentry.records.reports import CircuitLine, Report, Status
 from cloudsentry.render import text
 
 Rows = tuple[tuple[str, ...], list[tuple[Any, ...]]]
@@ -26,6 +26,7 @@ SERVERS = (
     "Member",
 )
 BALANCERS = ("Cloud", "Unit", "Balancer", "VIP", "Provisioning", "Operating", "Member", "Weight", "Member status")
+CIRCUITS = ("Cloud", "Service", "Circuit", "Failures", "Asked again in")
 DRIFT = ("Kind", "Cloud", "Unit", "What")
 
 
@@ -37,6 +38,11 @@ def plan(one: Plan) -> Rows:
 def drift(status: Status) -> Rows:
     """One row per difference between the event and the clouds."""
     return DRIFT, [(line.kind, line.cloud, line.unit, line.what) for line in status.drift]
+
+
+def circuits(lines: tuple[CircuitLine, ...]) -> Rows:
+    """One row per service of a cloud that did not answer of late; seconds."""
+    return CIRCUITS, [(line.cloud, line.family, line.state, line.failures, line.seconds) for line in lines]
 
 
 def servers(status: Status) -> Rows:

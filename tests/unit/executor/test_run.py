@@ -80,6 +80,9 @@ class World:
     def intent(self, run: int, step: str, op: str, attempt: int) -> None:
         self.ledger.append((step, f"intent {attempt}"))
 
+    def retries(self, run: int) -> int:
+        return 0
+
     def step_ended(self, run: int, step: str, state: str, attempts: int = 0, error: str = "") -> None:
         self.ledger.append((step, state))
 

@@ -130,3 +130,17 @@ def test_with_no_cloud_left_the_run_refuses(sentry: Sentry) -> None:
     goes_dark("public")
     with pytest.raises(Unreachable):
         sentry.apply(event(body()))
+
+
+def test_status_tells_which_services_do_not_answer_in_the_next_process_too(sentry: Sentry) -> None:
+    sentry.apply(event(body()))
+    goes_dark("public")
+    again(lambda hall: hall.status("koshien-2010"))
+
+    def told(hall: Sentry) -> list[tuple[str, str, str]]:
+        return [(one.cloud, one.family, one.state) for one in hall.circuits()]
+
+    assert again(told) == [("public", "balancer", "half-open"), ("public", "pool", "half-open")]
+    comes_back("public")
+    again(lambda hall: hall.status("koshien-2010"))
+    assert again(told) == []
