@@ -25,7 +25,7 @@ from cloudsentry.observe import places_of
 from cloudsentry.planner import plan_apply, plan_destroy, preflight, shortages, status_of
 from cloudsentry.records.plans import Plan
 from cloudsentry.records.reports import Audited, CircuitLine, Finding, Listener, Note, Report, Status
-from cloudsentry.records.views import Snapshot
+from cloudsentry.records.views import Balancer, BalancerView, Snapshot
 from cloudsentry.running import Fresh, Running
 from cloudsentry.spec.event import Event
 from cloudsentry.spec.load import digest, from_dict, load
@@ -145,6 +145,12 @@ class Sentry:
         """An event as it is now, against its newest revision (or the event given)."""
         event, number = (name, 0) if isinstance(name, Event) else self.event(name)
         return status_of(event, self._looker.lit(event, self._places(event), full=True), number)
+
+    def balancer(self, event: Event, name: str) -> Balancer | None:
+        """One balancer of an event as it is now, in one quick look at its place alone; None where it is not there."""
+        spec = event.balancers[name]
+        view = self._looker.place(("balancer", event.place_of(spec), spec.driver), event)
+        return view.named(name) if isinstance(view, BalancerView) else None
 
     def resting(self) -> tuple[str, ...]:
         """One line per cloud and service that is left alone just now, as it did not answer."""

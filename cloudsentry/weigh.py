@@ -110,6 +110,17 @@ def _untuned(event: Event, units: tuple[str, ...]) -> dict[str, BalancerSpec]:
     return made
 
 
+def full_weights(event: Event, balancer: str, units: Mapping[str, str]) -> dict[str, int]:
+    """By unit that has servers (``units`` says whose each is), the weight that its pin says behind a balancer."""
+    pins = dict(_pins(event, event.balancers[balancer]))
+    found = {}
+    for unit in set(units.values()):
+        pin = next((name for name in pins if unit == name or unit.startswith(f"{name}:")), None)
+        if pin is not None:
+            found[unit] = pins[pin].weight
+    return found
+
+
 def _pins(event: Event, spec: BalancerSpec) -> list[tuple[str, Pin]]:
     return [(unit_of(part.pool, pin), pin) for part in spec.members for pin in event.pools[part.pool].pins]
 

@@ -111,6 +111,10 @@ class Member:
     backup: bool = False
     connections: int | None = None
     """Connections open on it now, or None where the driver cannot tell."""
+    served: int | None = None
+    """Requests that it was given since its balancer started, or None where the driver cannot tell."""
+    time_ms: float | None = None
+    """Mean time to the head of its recent answers, or None where the driver cannot tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

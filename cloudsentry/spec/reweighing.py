@@ -55,8 +55,9 @@ class Tuned(Part):
     weight: Weight = Field(description="Of each of its servers.")
     why: str = Field("", max_length=500, description="One line for people.")
     at: dt.datetime = Field(description="Since when.")
-    normal: float | None = Field(None, description="How long it usually takes, as a multiple of what the others take.")
+    normal: float | None = Field(None, description="How long its answers usually take, in ms.")
     relapses: Annotated[int, Field(ge=0)] = Field(0, description="How often it slowed down again after it got more.")
+    trial: bool = Field(False, description="Whether it got more last.")
 
 
 def may_be_tuned(event: Event) -> bool:

@@ -74,10 +74,11 @@ def differs(now: Standing, wanted: Iterable[Member]) -> bool:
 
 
 def _weight(member: Member) -> Post:
-    route = ("w_wr", member.id)
+    # A fallback is what mod_proxy_balancer calls a hot standby.
+    route = (("w_wr", member.id), *((("w_status_H", "1"),) if member.backup else ()))
     if member.weight == 0:
-        return (route, ("w_status_N", "1"))
-    return (route, ("w_lf", str(member.weight)), ("w_status_N", "0"))
+        return (*route, ("w_status_N", "1"))
+    return (*route, ("w_lf", str(member.weight)), ("w_status_N", "0"))
 
 
 def _health(monitor: Monitor | None, trusted: bool) -> Post:
@@ -169,6 +170,8 @@ def _member(row: dict[str, str], mark: Mark, *, watched: bool) -> Member | None:
         mark=mark if ours else None,
         operating=_operating(states, watched=watched),
         connections=int(row["busy"]),
+        backup="Stby" in states,
+        served=int(row.get("elected") or 0),
     )
 
 

@@ -63,6 +63,8 @@ def _member(member: Member, monitor: Monitor | None) -> str:
         line += f" route={member.id}"
     if member.weight == 0:
         line += " status=+N"
+    if member.backup:
+        line += " status=+H"
     return line + "".join(f" hc{name}={value}" for name, value in health(monitor).items())
 
 

@@ -50,7 +50,8 @@ def _server(member: Member) -> str:
 def _add(member: Member, options: str, trusted: bool) -> list[str]:
     server = _server(member)
     where = joined(member.address, member.port)
-    return [f"add server {server} {where} weight 0{options}", *_enable(server, member.weight, options, trusted)]
+    backup = " backup" if member.backup else ""
+    return [f"add server {server} {where} weight 0{options}{backup}", *_enable(server, member.weight, options, trusted)]
 
 
 def _enable(server: str, weight: int, options: str, trusted: bool) -> list[str]:

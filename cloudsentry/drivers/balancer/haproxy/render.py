@@ -48,7 +48,8 @@ def options(instance: Instance) -> str:
 
 
 def _server(member: Member, tail: str) -> str:
-    return f"{member.id} {joined(member.address, member.port)} weight {member.weight}{tail}"
+    backup = " backup" if member.backup else ""
+    return f"{member.id} {joined(member.address, member.port)} weight {member.weight}{tail}{backup}"
 
 
 def _checks(instance: Instance) -> str:

@@ -89,4 +89,8 @@ def _member(row: dict[str, str], mark: Mark) -> Member | None:
         mark=mark if ours else None,
         operating="DRAINING" if weight == 0 and state in ("ONLINE", "NO_MONITOR") else state,
         connections=int(row["scur"] or 0),
+        backup=row.get("bck") == "1",
+        served=int(row.get("stot") or 0),
+        octets=int(row.get("bout") or 0),
+        time_ms=float(row.get("rtime") or 0),
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cloudsentry.clouds import Connect, open_cloud
 from cloudsentry.clouds.hosts import Done, host_of
-from cloudsentry.drivers.load.base import SECONDS_MOST, LoadDriver
+from cloudsentry.drivers.load.base import LoadDriver, sensible
 from cloudsentry.errors import DriverError, NotSupported
 from cloudsentry.records.loading import LoadOrder, LoadResult, Target
 
@@ -22,7 +22,6 @@ _REPORT = Path(__file__).parent / "report.lua"
 _RUN = """f=$(mktemp) || exit; trap 'rm -f "$f"' EXIT; cat >"$f"
 waited() { sed -n 's/^some .*total=/PRESSURE /p' /proc/pressure/cpu 2>/dev/null; }
 waited; wrk -s "$f" "$@"; code=$?; waited; times; exit $code"""
-_PATH = re.compile(r"/[!-~]*")
 
 
 class WrkLoad(LoadDriver):
@@ -43,10 +42,7 @@ class WrkLoad(LoadDriver):
 
 def arguments(order: LoadOrder) -> list[str]:
     """wrk's own. Raises `NotSupported` for an order that makes no sense."""
-    if not order.targets or order.connections < 1 or not 1 <= order.seconds <= SECONDS_MOST:
-        raise NotSupported(f"an order needs targets, connections, and from 1 to {SECONDS_MOST:.0f} seconds")
-    if not _PATH.fullmatch(order.path):
-        raise NotSupported(f"{order.path!r} is no path: it begins with a slash and has no blanks")
+    sensible(order)
     count, first = len(order.targets), order.targets[0]
     address = f"[{first.address}]" if ":" in first.address else first.address
     numbers = [f"-t{count}", f"-c{order.connections * count}", f"-d{math.ceil(order.seconds)}s"]
