@@ -34,7 +34,7 @@ def rotated(module, hall):
 
 
 def _seen(module, hall):
-    event, _ = hall.event(module.params["event"])
+    event = hall.event(module.params["event"])[0]
     wanted = module.params["stretch"]
     if wanted is not None and wanted not in event.stretches:
         known = ", ".join(event.stretches) or "none"
