@@ -29,6 +29,11 @@ else:  # in the lab, where this folder is on PYTHONPATH
 CONSOLE_BYTES = 100_000
 IMAGE_BYTES = 25 * 1024  # the size of the event's pictures
 METADATA = "169.254.169.254"  # where every cloud's servers ask for their metadata
+METADATA_PORT = 8775
+# The server's own program may want port 80 of all addresses.
+ASKED = f"""table ip metadata {{ chain ask {{ type nat hook output priority -100;
+  ip daddr {METADATA} tcp dport 80 dnat to {METADATA}:{METADATA_PORT}; }} }}
+"""
 CLOUD_CONFIG = "user_data is not a script (#!): ignored, the web server of the lab runs instead\n"
 
 
@@ -145,7 +150,7 @@ class Guest:
         self._afresh()
         self._cables("up")
         inside = f"ip netns exec {self.netns}"
-        service = f"[ -d metadata ] && {inside} busybox httpd -p {METADATA}:80 -h metadata"
+        service = f"[ -d metadata ] && {inside} busybox httpd -p {METADATA}:{METADATA_PORT} -h metadata"
         enter = f'echo $$ > {folder}/cgroup.procs && {{ {service}; exec {inside} "$PWD/run"; }}'
         environment = {
             "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
@@ -247,7 +252,7 @@ class Guest:
                 lines += [f"link set {device} up", *_settings(device, known[link["address"]], first=device == "eth0")]
         wires.batch(self.netns, lines, force=True)
         if shutil.which("nft"):
-            wires.run("ip", "netns", "exec", self.netns, "nft", "flush", "ruleset")
+            wires.run("ip", "netns", "exec", self.netns, "nft", "-f", "-", stdin=f"flush ruleset\n{ASKED}")
 
     def _cables(self, state: str) -> None:
         ports = self.record().get("ports", [])

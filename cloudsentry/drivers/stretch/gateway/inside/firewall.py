@@ -12,7 +12,9 @@ import wire
 def rules(config, card, tunnels):
     """The text for nft(8). ``tunnels`` are the names of the WireGuard devices."""
     forward = _bridged(config, card) if config.mode == "l2" else _routed(config, card, tunnels)
-    return "\n".join(["flush ruleset", *_own(config, card, tunnels), *forward]) + "\n"
+    tables = ("inet gateway", "bridge gateway") if config.mode == "l2" else ("inet gateway",)
+    anew = [f"{verb} table {table}" for table in tables for verb in ("add", "delete")]
+    return "\n".join([*anew, *_own(config, card, tunnels), *forward]) + "\n"
 
 
 def load(config, card, tunnels):

@@ -1,0 +1,165 @@
+"""Pieces of the benchmark: the event, the lab's servers, and the two programs that measure from within servers."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+LAB = Path(os.environ.get("CLOUDSENTRY_LAB_DIR") or "~/.local/share/cloudsentry/lab").expanduser()
+IPERF, STREAM = 5201, 5202
+ORIGIN = f"""#!/bin/sh
+iperf3 -s -p {IPERF} >/dev/null 2>&1 &
+python3 - <<'PROGRAM' &
+import socket, threading, time
+def serve(one):
+    number = 0
+    try:
+        while True:
+            one.sendall(b"%d\\n" % number)
+            number += 1
+            time.sleep(0.02)
+    except OSError:
+        one.close()
+door = socket.create_server(("", {STREAM}))
+while True:
+    threading.Thread(target=serve, args=(door.accept()[0],), daemon=True).start()
+PROGRAM
+exec {LAB}/bin/web "$WWW" 80
+"""
+CLIENT = """
+import socket, sys, time
+one = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=20)
+one.settimeout(60)
+until, last, gap, wanted, rest = time.monotonic() + float(sys.argv[3]), time.monotonic(), 0.0, 0, b""
+print("begun", flush=True)
+while time.monotonic() < until:
+    got = one.recv(65536)
+    now = time.monotonic()
+    gap, last = max(gap, now - last), now
+    *lines, rest = (rest + got).split(b"\\n")
+    for line in lines:
+        assert int(line) == wanted, "something is missing in the stream"
+        wanted += 1
+print(round(gap, 3), flush=True)
+"""
+"""The longest silence of one TCP connection, on which a line is sent every 20 ms; fails where a byte is missing."""
+
+ARPS = """
+import socket, struct, sys, time
+raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0806))
+raw.bind((sys.argv[1], 0x0806))
+raw.settimeout(0.5)
+until = time.monotonic() + float(sys.argv[2])
+while time.monotonic() < until:
+    try:
+        frame = raw.recv(128)
+    except socket.timeout:
+        continue
+    mac, address = frame[22:28].hex(":"), socket.inet_ntoa(frame[28:32])
+    if address != "0.0.0.0":
+        print(round(time.time(), 3), address, mac, flush=True)
+"""
+
+
+def event(driver: str) -> dict[str, Any]:
+    """An origin on the private network at one site, and a server at the other that fetches from it."""
+    stretch: dict[str, Any] = {
+        "driver": driver,
+        "between": ["nara", "osaka"],
+        "cidr": "10.9.60.0/24",
+        "allocation": {"nara": "10.9.60.10-10.9.60.99", "osaka": "10.9.60.100-10.9.60.199"},
+    }
+    if driver == "gateway":
+        stretch |= {
+            "image": {"nara": "tiny", "osaka": "tiny"},
+            "flavor": {"nara": "m1.tiny", "osaka": "m1.tiny"},
+            "zone": {"nara": "az1", "osaka": "az1"},
+            "origin": "nara",
+            "allow": ["tcp/80", f"tcp/{IPERF}-{STREAM}"],
+        }
+    else:
+        stretch |= {"physical_network": "physnet1", "vlan": 160}
+    pool = {"image": "tiny", "flavor": "m1.nano"}
+    one = [{"count": 1}]
+    return {
+        "event": f"bench-{driver}",
+        "sites": {"nara": {"cloud": "private"}, "osaka": {"cloud": "public"}},
+        "stretches": {f"bench-{driver}": stretch},
+        "pools": {
+            "origin": {**pool, "site": "nara", "networks": [f"bench-{driver}"], "user_data": ORIGIN, "pins": one},
+            "edge": {**pool, "site": "osaka", "networks": ["front", f"bench-{driver}"], "pins": one},
+        },
+    }
+
+
+def cloudsentry(*arguments: str) -> Any:
+    """A command's answer as data. Raises `RuntimeError` with what it said."""
+    done = subprocess.run(
+        ["cloudsentry", *arguments, "-f", "json"], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+    if done.returncode:
+        raise RuntimeError(f"cloudsentry {' '.join(arguments)}: {done.stderr[-800:]}")
+    return json.loads(done.stdout)
+
+
+class Guest:
+    """One server of the lab, by its namespace."""
+
+    def __init__(self, cloud: str, record: dict[str, Any]) -> None:
+        self.cloud, self.id, self.name, self.ports = cloud, record["id"], record["name"], record["ports"]
+        self.netns = f"s-{record['id'][:13]}"
+
+    def command(self, *words: str) -> list[str]:
+        """A command within it."""
+        return ["ip", "netns", "exec", self.netns, *words]
+
+    def run(self, *words: str, timeout: float = 120) -> str:
+        """What a command within it prints."""
+        done = subprocess.run(self.command(*words), capture_output=True, text=True, check=False, timeout=timeout)
+        if done.returncode:
+            raise RuntimeError(f"{self.name}: {' '.join(words[:4])}: {done.stderr[-400:] or done.stdout[-400:]}")
+        return done.stdout
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """A command within it, going on."""
+        return subprocess.Popen(self.command(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def address(self, within: str) -> str:
+        """Its own address that begins so."""
+        addresses = [entry["address"].split("/")[0] for port in self.ports for entry in port["addresses"]]
+        return next(address for address in addresses if address.startswith(within))
+
+    def has(self, address: str) -> bool:
+        """Whether an address is configured in it now."""
+        return f" {address}/" in self.run("ip", "-o", "addr")
+
+
+def guests(event: str) -> list[Guest]:
+    """The event's servers on both clouds."""
+    found = []
+    for cloud in ("private", "public"):
+        for path in sorted((LAB / cloud / "run" / "guests").glob("*.json")):
+            record = json.loads(path.read_text(encoding="utf-8"))
+            if record["name"].startswith(f"{event}-"):
+                found.append(Guest(cloud, record))
+    return found
+
+
+def until(condition: Callable[[], bool], what: str, seconds: float = 120) -> None:
+    """Wait for it. Raises `RuntimeError` when it does not come."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{what}: not within {seconds:g} s")
+        time.sleep(0.5)
+
+
+def python(guest: Guest, program: str, *arguments: str) -> subprocess.Popen[str]:
+    """A program of this file within a server."""
+    return guest.start(sys.executable, "-c", program, *arguments)

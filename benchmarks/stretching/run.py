@@ -1,0 +1,197 @@
+"""What a stretch costs and what it survives, measured on the lab, as JSON.
+
+    OS_CLIENT_CONFIG_FILE=… python benchmarks/stretching/run.py gateway --kills 10 --out docs/stretching/gateway.json
+
+Brings an event of its own up and takes it down again: an origin in `private`, a server in `public`, the lab's WAN
+between them. Needs root, a running lab, iperf3 and wrk. Figures of one run compare with each other; seconds hold for
+this machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import openstack
+import yaml
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from benchmarks.stretching.parts import ARPS, CLIENT, IPERF, STREAM, Guest, cloudsentry, event, guests, python, until
+
+SECONDS = 6
+"""Length of each measurement of throughput."""
+
+
+class Bench:
+    """One event, standing."""
+
+    def __init__(self, driver: str) -> None:
+        self.name, self.driver = f"bench-{driver}", driver
+        found = guests(self.name)
+        self.origin = next(one for one in found if "-origin-" in one.name)
+        self.edge = next(one for one in found if "-edge-" in one.name)
+        self.pair = [one for one in found if one.cloud == "private" and re.search(r"-gw[12]$", one.name)]
+        self.far = [one for one in found if one.cloud == "public" and re.search(r"-gw[12]$", one.name)]
+        self.target = self.origin.address("10.9.60.")
+        self.clouds = {cloud: openstack.connect(cloud=cloud) for cloud in ("private", "public")}
+
+    def active(self, pair: list[Guest]) -> Guest | None:
+        """Which of a pair has a WireGuard device, and so carries the tunnel."""
+        found = [one for one in pair if " wg" in one.run("ip", "-o", "link")]
+        return found[0] if len(found) == 1 else None
+
+    def standby(self, one: Guest) -> bool:
+        """Whether a gateway that came back is ready: its program has said so since."""
+        server = self.clouds[one.cloud].compute.get_server_console_output(one.id, length=6)
+        return server["output"].rstrip().split("\n")[-1].find('"standby"') > 0
+
+    def images(self) -> dict[str, Any]:
+        """25 KB images from the origin over 32 connections."""
+        told = self.edge.run("wrk", "-t1", "-c32", f"-d{SECONDS}", "--latency", f"http://{self.target}/image")
+        bad = re.search(r"Socket errors: (.*)", told)
+        others = re.search(r"Non-2xx or 3xx responses: (\d+)", told)
+        return {
+            "fetched": int(re.search(r"(\d+) requests in", told)[1]),  # type: ignore[index]
+            "errors": (sum(map(int, re.findall(r"\d+", bad[1]))) if bad else 0) + (int(others[1]) if others else 0),
+            "median": re.search(r"50%\s+(\S+)", told)[1],  # type: ignore[index]
+        }
+
+    def latency(self) -> float | None:
+        """Median seconds of a TCP handshake with the origin, in ms: a round trip."""
+        told = [
+            self.edge.run("curl", "-s", "-o", "/dev/null", "-w", "%{time_connect}", f"http://{self.target}/name")
+            for _ in range(9)
+        ]
+        return round(median(map(float, told)) * 1000, 2)
+
+    def bandwidth(self, client: Guest, address: str, *more: str) -> float:
+        """Mbit/s that arrive, one TCP stream from the server at ``address`` to the client."""
+        options = ["-p", str(IPERF), "-t", str(SECONDS), "-R", "-J", *more]
+        told = json.loads(client.run("iperf3", "-c", address, *options))
+        return round(told["end"]["sum_received"]["bits_per_second"] / 1e6, 1)
+
+    def tunnel(self) -> float:
+        """Mbit/s of the bare WireGuard tunnel, from gateway to gateway."""
+        near, far = self.active(self.pair), self.active(self.far)
+        assert near is not None
+        assert far is not None
+        rule = ["nft", "insert", "rule", "inet", "gateway", "input", "tcp", "dport", str(IPERF), "accept"]
+        near.run(*rule)
+        there = json.loads(near.run("ip", "-j", "addr", "show", "dev", "lo"))[0]["addr_info"]
+        address = next(entry["local"] for entry in there if entry["local"].startswith("100."))
+        serving = near.start("iperf3", "-s", "-1", "-p", str(IPERF), "-B", address)
+        try:
+            time.sleep(1)
+            return self.bandwidth(far, address)
+        finally:
+            serving.kill()
+
+    def kill(self, number: int) -> dict[str, Any]:
+        """Cut the active gateway off its power under traffic, at one end and the other in turn."""
+        pair = (self.pair, self.far)[number % 2]
+        until(lambda: self.active(pair) is not None, "an active gateway")
+        victim = self.active(pair)
+        assert victim is not None
+        heir = next(one for one in pair if one is not victim)
+        client = python(self.edge, CLIENT, self.target, str(STREAM), "45")
+        watch = python(self.edge, ARPS, "eth1", "45")
+        assert client.stdout is not None
+        assert client.stdout.readline() == "begun\n"
+        time.sleep(1)
+        self.clouds[victim.cloud].compute.stop_server(victim.id)
+        told, wrong = client.communicate(timeout=120)
+        seen, _ = watch.communicate(timeout=120)
+        took_over = self.active(pair)
+        self._back(victim)
+        stayed = self.active(pair)
+        return {
+            "end": victim.cloud,
+            "lost_s": float(told) if client.returncode == 0 else None,
+            "session": "lived on" if client.returncode == 0 else wrong[-200:],
+            "taken_over": took_over is not None and took_over.id == heir.id,
+            "preempted": stayed is None or stayed.id != heir.id,
+            "owned_twice": twice(seen),
+        }
+
+    def _back(self, victim: Guest) -> None:
+        compute = self.clouds[victim.cloud].compute
+        until(lambda: compute.get_server(victim.id).status == "SHUTOFF", "the stop")
+        compute.start_server(victim.id)
+        until(lambda: compute.get_server(victim.id).status == "ACTIVE", "the start")
+        until(lambda: self.standby(victim), "its program")
+
+
+def twice(seen: str) -> list[str]:
+    """Addresses of which an earlier owner was heard again after the next one."""
+    owners: dict[str, list[str]] = {}
+    for line in seen.splitlines():
+        _, address, mac = line.split()
+        known = owners.setdefault(address, [])
+        if not known or known[-1] != mac:
+            known.append(mac)
+    return sorted(address for address, macs in owners.items() if len(macs) != len(set(macs)))
+
+
+def measured(driver: str, kills: int) -> dict[str, Any]:
+    """Everything of one driver, its event standing."""
+    bench = Bench(driver)
+    until(lambda: _answers(bench), "the origin through the stretch")
+    found: dict[str, Any] = {"driver": driver, "rtt_ms": bench.latency(), "images": bench.images()}
+    if driver == "gateway":
+        found["tunnel_mbit"] = bench.tunnel()
+    found["stretch_mbit"] = bench.bandwidth(bench.edge, bench.target)
+    if driver == "gateway":
+        found["share"] = round(found["stretch_mbit"] / found["tunnel_mbit"], 3)
+        found["kills"] = [_told(bench.kill(number)) for number in range(kills)]
+    return found
+
+
+def _told(one: dict[str, Any]) -> dict[str, Any]:
+    print(json.dumps(one), file=sys.stderr, flush=True)
+    return one
+
+
+def _answers(bench: Bench) -> bool:
+    done = subprocess.run(
+        bench.edge.command("curl", "-s", "-m", "3", f"http://{bench.target}/name"), capture_output=True, check=False
+    )
+    return done.returncode == 0
+
+
+def main() -> None:
+    """Up, measured, down."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("driver", choices=["gateway", "vlan"])
+    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--keep", action="store_true", help="leave the event standing, for another run")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "bench.yaml"
+        path.write_text(yaml.safe_dump(event(chosen.driver), sort_keys=False), encoding="utf-8")
+        try:
+            opened = cloudsentry("event", "apply", str(path))
+            found = measured(chosen.driver, chosen.kills)
+            found["apply_s"] = opened["seconds"]
+        finally:
+            closed = {} if chosen.keep else cloudsentry("event", "destroy", str(path), "--yes")
+    found |= {"destroy_s": closed.get("seconds"), "left": closed.get("left"), "wan": cloudsentry("lab", "wan", "show")}
+    found["load"] = os.getloadavg()[1]
+    text = json.dumps(found, indent=1, sort_keys=True) + "\n"
+    if chosen.out:
+        chosen.out.parent.mkdir(parents=True, exist_ok=True)
+        chosen.out.write_text(text, encoding="utf-8")
+    print(text, end="")
+
+
+if __name__ == "__main__":
+    main()
