@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -192,6 +193,51 @@ def test_drain_takes_one_units_weight_and_puts_it_back(lab: Lab, ansible: Ansibl
     assert "changed=0" in ansible.run("ansible-playbook", *asked)
     ansible.run("ansible-playbook", *asked, "-e", "weight=2")
     assert sorted(lab.members("private", f"{NAME}-door").values()) == [2, 10]
+
+
+def test_the_migrate_playbook_moves_a_server_to_another_hypervisor(lab: Lab, ansible: Ansible, applied: Path) -> None:
+    server = next(one for one in lab.servers(NAME) if one.hypervisor_hostname == "private-xeon1")
+    asked = ("migrate.yml", "-e", f"event={NAME}", "-e", f"what={server.name}", "-e", "to=private")
+    asked = (*asked, "-e", '{"hypervisors": ["private-xeon2"]}')
+    assert "by live" in ansible.run("ansible-playbook", *asked, "--check")
+    assert "not confirmed; nothing was changed" in ansible.run("ansible-playbook", *asked, code=2)
+    assert next(one for one in lab.servers(NAME) if one.id == server.id).hypervisor_hostname == "private-xeon1"
+    ansible.run("ansible-playbook", *asked, "-e", "yes=true")
+    assert next(one for one in lab.servers(NAME) if one.id == server.id).hypervisor_hostname == "private-xeon2"
+
+
+def test_the_rehearse_playbook_gives_the_verdict(ansible: Ansible, event: dict[str, Any], tmp_path: Path) -> None:
+    final = {"match": "final", "start": "2010-08-08 13:00", "length": "1h", "crowd": 100}
+    calendar = {"from": "2010-08-08", "until": "2010-08-08", "timezone": "Asia/Tokyo", "matches": [final]}
+    scaling = {"front": {"policy": "calendar", "least": 1, "most": 4, "per_server": 100}}
+    path = tmp_path / "day.yaml"
+    path.write_text(yaml.safe_dump({**event, "event": "one-day", "calendar": calendar, "scaling": scaling}))
+    assert "GO" in ansible.run("ansible-playbook", "rehearse.yml", "-e", f"event_file={path}")
+    scaling["front"]["per_server"] = 1
+    path.write_text(yaml.safe_dump({**event, "event": "one-day", "calendar": calendar, "scaling": scaling}))
+    assert "NO-GO" in ansible.run("ansible-playbook", "rehearse.yml", "-e", f"event_file={path}", code=2)
+
+
+def test_the_farm_is_made_ready_for_steering_and_served_files_stay(ansible: Ansible, tmp_path: Path) -> None:
+    page, state, home = tmp_path / "images.js", tmp_path / "state", tmp_path / "home"
+    page.write_text('var server = "images.example.net";')
+    home.mkdir()
+    (home / ".ssh").mkdir(mode=0o700)
+    farm = tmp_path / "farm.ini"
+    farm.write_text("[fronts]\nlocalhost\n[balancer]\nlocalhost\n[all:vars]\nansible_connection=local\n")
+    told = {"farm_file": str(page), "farm_name": "images.example.net", "farm_state": str(state)}
+    told |= {"farm_home": str(home), "farm_key": "ssh-ed25519 AAAA sentry", "farm_socket": str(tmp_path / "admin.sock")}
+    asked = ("-i", str(farm), "site-farm.yml", "-e", json.dumps(told))
+    assert "level admin" in ansible.run("ansible-playbook", *asked, code=2)
+    with socket.socket(socket.AF_UNIX) as admin:
+        admin.bind(told["farm_socket"])
+        assert "reference" in ansible.run("ansible-playbook", *asked)
+        assert "changed=0" in ansible.run("ansible-playbook", *asked)
+    assert page.read_text() == 'var server = "images.example.net";'
+    assert (home / ".ssh" / "authorized_keys").read_text() == "ssh-ed25519 AAAA sentry\n"
+    assert state.stat().st_mode & 0o777 == 0o700
+    other = (*asked, "-e", "farm_name=other.example.net")
+    assert "nothing to rewrite" in ansible.run("ansible-playbook", *other, code=2)
 
 
 def test_the_event_playbook_asks_and_does_nothing_without_a_yes(lab: Lab, ansible: Ansible, applied: Path) -> None:
