@@ -31,8 +31,9 @@ IMAGE_BYTES = 25 * 1024  # the size of the event's pictures
 METADATA = "169.254.169.254"  # where every cloud's servers ask for their metadata
 METADATA_PORT = 8775
 # The server's own program may want port 80 of all addresses.
-ASKED = f"""table ip metadata {{ chain ask {{ type nat hook output priority -100;
-  ip daddr {METADATA} tcp dport 80 dnat to {METADATA}:{METADATA_PORT}; }} }}
+ASKED = f"""table ip metadata {{
+  chain ask {{ type nat hook output priority -100; ip daddr {METADATA} tcp dport 80 dnat to {METADATA}:{METADATA_PORT}; }}
+}}
 """
 CLOUD_CONFIG = "user_data is not a script (#!): ignored, the web server of the lab runs instead\n"
 

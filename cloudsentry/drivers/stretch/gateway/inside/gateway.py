@@ -73,9 +73,10 @@ class Gateway:
         if active != self.active:
             self.owners.forget()
         self.active = active
-        self.tunnel.keep(active, self.far)
         if self.wire:
             self.wire.keep(active and self.far is not None)
+        self.tunnel.keep(active, self.far if leased else None)
+        if self.wire:
             self.wire.share()
         self.pair.keep()
         if self.tunnel.alive():

@@ -34,7 +34,9 @@ class Tunnel:
         self.config, self.card = config, card
         self.road = None
         self._made = {}
-        self._over = {}
+        self._peers = {}
+        self._way_to = ""
+        self._since = 0.0
 
     def name(self, generation):
         """The device of a generation. Where many gateways share a file system, its socket must be its alone."""
@@ -47,20 +49,23 @@ class Tunnel:
         machine.run("ip", "addr", "replace", f"{self.config.near_tunnel}/32", "dev", "lo")
 
     def keep(self, active, far):
-        """Devices are as they must be: up where this gateway is the active one, silent where not."""
-        if not active or far is None:
+        """Devices are as they must be: none without a far end; at rest, so that they are ready at once, where this
+        gateway is not the active one.
+        """
+        if far is None:
             self._quiet()
             return
-        address, key, generation = far
-        self._way(address)
-        if self._made.get(generation % 2) != generation and self.road is not None and self.road % 2 == generation % 2:
-            generation = self.road  # rotated twice at once: the one between must take over before its device is had
-        elif self._made.get(generation % 2) != generation or not self._exists(generation):
-            self._make(generation)
-        if generation == self.road and generation != far[2]:
-            return
-        self._peer(generation, address, key)
-        self._choose(generation)
+        address, key, newest = far
+        if self.road is not None and self.road != newest and self.road % 2 == newest % 2:
+            return  # rotated twice at once: the one between takes over before its place is had
+        if self._made.get(newest % 2) != newest or not self._exists(newest):
+            self._make(newest)
+        self._peer(newest, address, key, active)
+        if active:
+            self._way(address)
+            self._choose(newest)
+        elif self.road is not None:
+            self._rest(newest)
 
     def alive(self):
         """Whether the road's device is there: wireguard-go may have died."""
@@ -68,9 +73,12 @@ class Tunnel:
 
     def _way(self, address):
         """Packets to the far end bear the pair's own address, whichever of the two sends them."""
+        if self._way_to == address:
+            return
         own, side = self.config.outer, ["dev", self.card, "src", self.config.outer.vip]
         via = ["via", own.router] if own.router else []
-        machine.run("ip", "route", "replace", f"{address}/32", *via, *side, check=False)
+        machine.run("ip", "route", "replace", f"{address}/32", *via, *side)  # fails until keepalived has the address
+        self._way_to = address
 
     def _exists(self, generation):
         return os.path.exists(f"/sys/class/net/{self.name(generation)}")
@@ -92,23 +100,23 @@ class Tunnel:
         machine.run("wg", "set", name, "listen-port", port, "private-key", "/dev/stdin", stdin=key)
         machine.run("ip", "link", "set", name, "mtu", str(self.config.tunnel_mtu), "up")
         self._made[generation % 2] = generation
+        self._peers.pop(generation % 2, None)
 
-    def _peer(self, generation, address, key):
-        """Set once; a change of the far end's address is the only thing that is set anew."""
-        name, port = self.name(generation), self.config.port + generation % 2
-        wanted = f"{key}\t{address}:{port}"
-        if self._known(name) == wanted:
+    def _peer(self, generation, address, key, active):
+        """Told again only where something has changed. Without keepalives, and a road, a device says nothing."""
+        wanted = (address, key, active)
+        if self._peers.get(generation % 2) == wanted:
             return
+        name, port = self.name(generation), self.config.port + generation % 2
         for other in machine.run("wg", "show", name, "peers", check=False).split():
             if other != key:
                 machine.run("wg", "set", name, "peer", other, "remove")
         allowed = ",".join([f"{self.config.far_tunnel}/32", *([self.config.far_cidr] * (self.config.mode == "l3"))])
         psk = derived(self.config.psk, f"psk/{generation}")
         peer = ["wg", "set", name, "peer", key, "preshared-key", "/dev/stdin", "endpoint", f"{address}:{port}"]
-        machine.run(*peer, "persistent-keepalive", str(KEEPALIVE_S), "allowed-ips", allowed, stdin=psk)
-
-    def _known(self, name):
-        return machine.run("wg", "show", name, "endpoints", check=False).strip()
+        every = str(KEEPALIVE_S if active else 0)
+        machine.run(*peer, "persistent-keepalive", every, "allowed-ips", allowed, stdin=psk)
+        self._peers[generation % 2] = wanted
 
     def _shaken(self, generation):
         """Whether the far end has answered on this generation lately."""
@@ -118,14 +126,10 @@ class Tunnel:
     def _choose(self, newest):
         if self.road != newest and (self.road is None or self._shaken(newest)):
             self._drive(newest)
-        if self.road == newest:
-            older = newest - 1
-            if older >= 0 and self._exists(older):
-                since = self._over.setdefault(older, time.monotonic())
-                if time.monotonic() - since > OVERLAP_S:
-                    machine.run("ip", "link", "del", self.name(older), check=False)
-                    self._made.pop(older % 2, None)
-                    self._over.pop(older, None)
+            self._since = time.monotonic()
+        other = (newest + 1) % 2
+        if self.road == newest and other in self._made and time.monotonic() - self._since > OVERLAP_S:
+            self._drop(other)
 
     def _drive(self, generation):
         name = self.name(generation)
@@ -136,11 +140,21 @@ class Tunnel:
             machine.run("ip", "route", "replace", self.config.far_cidr, "dev", name, "src", self.config.inner.vip)
         self.road = generation
 
+    def _rest(self, newest):
+        """No longer the active one: nothing leads into the tunnel, and only the newest device stays."""
+        machine.run("ip", "route", "del", f"{self.config.far_tunnel}/32", check=False)
+        if self.config.mode == "l3":
+            machine.run("ip", "route", "del", self.config.far_cidr, check=False)
+        self._drop((newest + 1) % 2)
+        self.road, self._way_to = None, ""
+
     def _quiet(self):
-        """The devices go: the active one alone speaks for the pair."""
-        for generation in (0, 1):
-            if self._exists(generation):
-                machine.run("ip", "link", "del", self.name(generation), check=False)
-        self.road = None
-        self._made.clear()
-        self._over.clear()
+        """Nothing is left of the tunnel: no far end, or the lease is over."""
+        for slot in list(self._made):
+            self._drop(slot)
+        self.road, self._way_to = None, ""
+
+    def _drop(self, slot):
+        machine.run("ip", "link", "del", self.name(slot), check=False)
+        self._made.pop(slot, None)
+        self._peers.pop(slot, None)

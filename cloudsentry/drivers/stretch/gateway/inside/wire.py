@@ -10,12 +10,15 @@ import hmac
 import json
 import socket
 import struct
+import time
 
 import machine
 
 BRIDGE, VXLAN = "bridge0", "vxlan0"
 TALK = 51819
 """UDP port between the two of a pair."""
+TELL_S = 1.5
+"""Between two tellings of the MACs beyond the tunnel."""
 RARP = 0x8035
 MOST = 1000
 """MACs told to the partner in one datagram: 12 bytes each."""
@@ -28,6 +31,7 @@ class Wire:
         self.config, self.card = config, card
         self.beyond = set()
         self.up = False
+        self._told = 0.0
         self._talk = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
     def begin(self):
@@ -60,7 +64,10 @@ class Wire:
 
     def share(self):
         """The active one tells its partner what is beyond the tunnel; the other one listens."""
+        if self.up and time.monotonic() - self._told < TELL_S:
+            return
         if self.up:
+            self._told = time.monotonic()
             found = json.loads(machine.run("bridge", "-j", "fdb", "show", "br", BRIDGE, "dynamic", check=False) or "[]")
             self.beyond = {entry["mac"] for entry in found if entry.get("ifname") == VXLAN and "dst" not in entry}
             body = json.dumps(sorted(self.beyond)[:MOST]).encode()
