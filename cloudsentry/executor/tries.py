@@ -90,10 +90,11 @@ class Tries:
             return
         self.attempts += 1
         self.before(self.attempts)
+        began = self.clock.now()
         try:
             self.call()
         except Ambiguous as error:
-            if self._appears():
+            if self._appears(self.clock.now() - began):
                 return
             self._paid(error)
             raise
@@ -108,9 +109,12 @@ class Tries:
             raise DriverError(f"{error}; the retries of the whole run are used up") from error
         self.said(self.attempts, error)
 
-    def _appears(self) -> bool:
-        """The answer was lost. Give the effect time to show before the call is made again: better late than twice."""
-        end = self.clock.now() + self.pace.settle
+    def _appears(self, took: float) -> bool:
+        """The answer was lost. Give the effect time to show before the call is made again: better late than twice.
+
+        A service that had not answered for a minute may well need another one: at least as long is waited again.
+        """
+        end = self.clock.now() + max(self.pace.settle, took)
         pause = self.pace.retry_first
         while not self.clock.stopped:
             try:
@@ -118,8 +122,9 @@ class Tries:
                     return True
             except RETRIED:
                 end = max(end, self.clock.now() + pause)
-            if self.clock.now() + pause >= min(end, self.deadline):
+            left = min(end, self.deadline) - self.clock.now()
+            if left <= 0:
                 return False
-            self.clock.sleep(pause)
+            self.clock.sleep(min(pause, left))
             pause *= 2
         return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cloudsentry.planner.servers import PoolPlan
 from cloudsentry.planner.units import digest
@@ -34,13 +34,15 @@ def plan_balancer(
     these may be that pool's, and stay.
     """
     spec = event.balancers[name]
-    standing = view.named(name)
+    known = sorted((one for one in view.balancers if one.mark.unit == name), key=lambda one: (not one.members, one.id))
+    standing = known[0] if known else None
     mine = tuple(pools[part.pool] for part in spec.members)
     blind = standing is not None and any(pool.dark for pool in mine)
     kept = tuple(one for one in standing.members if one.mark and one.name not in seen) if standing and blind else ()
     maker = _Maker(event=event, name=name, spec=spec, cloud=view.cloud, pools=mine, kept=kept)
-    made: list[Step] = []
-    drift: list[Drift] = []
+    # A create that came through long after its answer was given up: the one with members stays, others go first.
+    made = [maker.delete(one, "made twice", f"{one.id[:8]}/") for one in known[1:]]
+    drift = [maker.drift("surplus", f"balancer {one.name} ({one.id}) was made twice") for one in known[1:]]
     if standing is not None and standing.provisioning == "ERROR":
         made.append(maker.delete(standing))
         drift.append(maker.drift("error", f"balancer {standing.name} is in ERROR"))
@@ -108,8 +110,10 @@ class _Maker:
         )
         return self._step("create", "create", order, "not there", after)
 
-    def delete(self, standing: Balancer) -> Step:
-        return self._step("delete", "remove", DeleteBalancer(unit=self.name, id=standing.id), "in ERROR", ())
+    def delete(self, standing: Balancer, why: str = "in ERROR", which: str = "") -> Step:
+        order = DeleteBalancer(unit=self.name, id=standing.id)
+        step = self._step("delete", "remove", order, why, ())
+        return replace(step, id=f"{self.name}/{which}delete")
 
     def moves(self, standing: Balancer | None, made: list[Step]) -> list[Step]:
         """Member writes. Servers that replace others serve before those are drained, drained before removed."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudsentry.errors import Busy, DriverError, Unreachable
+from cloudsentry.errors import Ambiguous, Busy, DriverError, Unreachable
 from cloudsentry.executor import Breaker, Circuits, Clock, Pace
 from cloudsentry.executor.breaker import FAILURES
 from cloudsentry.executor.budget import PER_STEP, Budget
@@ -129,3 +129,25 @@ def test_a_file_that_is_none_is_no_knowledge(text: str, tmp_path: Path) -> None:
     assert Circuits(file).recall() == {}
     Circuits(file).keep(KEY, 1, 0.0)
     assert Circuits(file).recall() == {KEY: (1, 0.0)}
+
+
+@pytest.mark.parametrize(("took", "shows", "calls"), [(0.0, 30.0, 2), (60.0, 110.0, 1)])
+def test_an_effect_may_need_as_long_as_the_call_whose_answer_was_lost(took: float, shows: float, calls: int) -> None:
+    clock, made = JumpClock(), []
+
+    def call() -> None:
+        made.append(clock.now())
+        clock.sleep(took)
+        if len(made) == 1:
+            raise Ambiguous("no answer")
+
+    Tries(
+        call=call,
+        seen=lambda: clock.now() >= shows,
+        before=lambda attempt: None,
+        said=lambda attempt, error: None,
+        pace=Pace(settle=15.0),
+        clock=clock,
+        deadline=600.0,
+    ).make()
+    assert len(made) == calls
