@@ -45,8 +45,8 @@ class Bench:
         self.clouds = {cloud: openstack.connect(cloud=cloud) for cloud in ("private", "public")}
 
     def active(self, pair: list[Guest]) -> Guest | None:
-        """Which of a pair has a WireGuard device, and so carries the tunnel."""
-        found = [one for one in pair if " wg" in one.run("ip", "-o", "link")]
+        """Which of a pair bridges, and so carries the stretch."""
+        found = [one for one in pair if "vxlan0" in one.run("ip", "-o", "link", "show", "up")]
         return found[0] if len(found) == 1 else None
 
     def standby(self, one: Guest) -> bool:
@@ -102,8 +102,8 @@ class Bench:
         victim = self.active(pair)
         assert victim is not None
         heir = next(one for one in pair if one is not victim)
-        client = python(self.edge, CLIENT, self.target, str(STREAM), "45")
-        watch = python(self.edge, ARPS, "eth1", "45")
+        client = python(self.edge, CLIENT, self.target, str(STREAM), "30")
+        watch = python(self.edge, ARPS, "eth1", "30")
         assert client.stdout is not None
         assert client.stdout.readline() == "begun\n"
         time.sleep(1)

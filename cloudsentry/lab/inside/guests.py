@@ -32,7 +32,9 @@ METADATA = "169.254.169.254"  # where every cloud's servers ask for their metada
 METADATA_PORT = 8775
 # The server's own program may want port 80 of all addresses.
 ASKED = f"""table ip metadata {{
-  chain ask {{ type nat hook output priority -100; ip daddr {METADATA} tcp dport 80 dnat to {METADATA}:{METADATA_PORT}; }}
+  chain ask {{
+    type nat hook output priority -100; ip daddr {METADATA} tcp dport 80 dnat to {METADATA}:{METADATA_PORT};
+  }}
 }}
 """
 CLOUD_CONFIG = "user_data is not a script (#!): ignored, the web server of the lab runs instead\n"
