@@ -43,6 +43,8 @@ class Running:
     pace: Pace
     clock: Clock
     places: Callable[[Event], tuple[Place, ...]]
+    until: Callable[[], bool] = never
+    """Asked while servers boot: whether to end as ``stopped`` because more is wanted."""
 
     def go(self, event: Event, fresh: Fresh, listen: Listener, hold: Hold) -> Report:
         """Plan with ``fresh`` and do it, under a hold of the event. Raises what ``fresh`` does.
@@ -60,8 +62,8 @@ class Running:
         plan, first = fresh()
         revision = self.journal.revise(event.event, digest(event), json.dumps(dump(event), sort_keys=True))
         number = self.journal.begin(event.event, revision.number, plan.goal, plan.steps)
-        steps, last = self._rounds(event, plan, first, number, listen, hold)
-        report = self._report(event, plan, number, steps, last, first)
+        steps, last, whole = self._rounds(event, plan, first, number, listen, hold)
+        report = self._report(event, plan, number, steps, last, first, whole)
         reads, writes = self.loader.calls()
         report = replace(
             report, seconds=round(self.clock.now() - began, 3), reads=reads - calls[0], writes=writes - calls[1]
@@ -71,8 +73,11 @@ class Running:
 
     def _rounds(
         self, event: Event, plan: Plan, snapshot: Snapshot, number: int, listen: Listener, hold: Hold
-    ) -> tuple[tuple[StepReport, ...], Snapshot]:
-        """Run the plan; while servers cannot be had where they are pinned, plan and run what stands in for them."""
+    ) -> tuple[tuple[StepReport, ...], Snapshot, bool]:
+        """Run the plan; while servers cannot be had where they are pinned, plan and run what stands in for them.
+
+        The last of the three is whether it went on to its end.
+        """
         ended: dict[str, StepReport] = {}
         short = Short()
         for left in range(ROUNDS - 1, -1, -1):
@@ -80,7 +85,9 @@ class Running:
             ended |= {step.id: step for step in run.go()}
             snapshot = run.snapshot
             lacking = tuple(step.id for step in plan.steps if ended[step.id].lack)
-            if not (left and lacking and any(pool.spill for pool in event.pools.values())) or self.clock.stopped:
+            if run.gave_way or self.clock.stopped:
+                return tuple(ended.values()), snapshot, False
+            if not (left and lacking and any(pool.spill for pool in event.pools.values())):
                 break
             lost, avoid = _learnt(plan, lacking, snapshot)
             short = Short(units=Counter(short.units) + lost, avoid=short.avoid | avoid)
@@ -94,7 +101,7 @@ class Running:
                 origin = origin_of(ended[id].unit)
                 if placed[origin] >= lost[origin]:
                     ended[id] = self._spilled(number, ended[id])
-        return tuple(ended.values()), snapshot
+        return tuple(ended.values()), snapshot, not self.clock.stopped
 
     def _run(self, event: Event, plan: Plan, snapshot: Snapshot, number: int, listen: Listener, hold: Hold) -> Run:
         return Run(
@@ -107,6 +114,7 @@ class Running:
             pace=self.pace,
             clock=self.clock,
             listen=listen,
+            until=self.until,
         )
 
     def _spilled(self, number: int, step: StepReport) -> StepReport:
@@ -146,7 +154,14 @@ class Running:
             listen(Note(kind="ended", step="settle", unit="", cloud="", verb="settle", detail=told))
 
     def _report(
-        self, event: Event, plan: Plan, number: int, steps: tuple[StepReport, ...], last: Snapshot, first: Snapshot
+        self,
+        event: Event,
+        plan: Plan,
+        number: int,
+        steps: tuple[StepReport, ...],
+        last: Snapshot,
+        first: Snapshot,
+        whole: bool,
     ) -> Report:
         failed = any(step.outcome == "failed" for step in steps)
         left = tuple(f"{step.id}: {step.error}" for step in steps if step.outcome not in ("done", "spilled"))
@@ -154,7 +169,7 @@ class Running:
             places = [(view.family, view.cloud, view.driver) for view in first.views]
             left = _marked(self.looker.snapshot(event, places, full=False))
         left = (*left, *map(str, first.dark))
-        outcome: Outcome = "stopped" if self.clock.stopped else "failed" if failed or left else "done"
+        outcome: Outcome = "stopped" if self.clock.stopped or not whole else "failed" if failed or left else "done"
         status = status_of(event, last)
         return Report(
             run=number,
@@ -200,6 +215,7 @@ def _ops(snapshot: Snapshot) -> set[str]:
     """The calls whose effects are there."""
     found = {server.mark.op for view in snapshot.pools for server in view.servers}
     found |= {balancer.mark.op for view in snapshot.balancers for balancer in view.balancers}
+    found |= {steer.mark.op for view in snapshot.steerings for steer in view.steers}
     return found | {end.mark.op for view in snapshot.stretches for end in view.ends}
 
 
@@ -208,6 +224,7 @@ def _marked(snapshot: Snapshot) -> tuple[str, ...]:
     lines = [f"{view.cloud}: server {item.name} ({item.id})" for view in snapshot.pools for item in view.servers]
     lines += [f"{view.cloud}: server group {item.name}" for view in snapshot.pools for item in view.groups]
     lines += [f"{view.cloud}: balancer {item.name}" for view in snapshot.balancers for item in view.balancers]
+    lines += [f"{view.cloud}: steering {item.mark.unit}" for view in snapshot.steerings for item in view.steers]
     lines += [
         f"{view.cloud}: stretch {end.mark.unit}: {kind} {id_}"
         for view in snapshot.stretches
@@ -215,5 +232,3 @@ def _marked(snapshot: Snapshot) -> tuple[str, ...]:
         for kind, id_ in end.objects
     ]
     return tuple(lines)
-    found |= {steer.mark.op for view in snapshot.steerings for steer in view.steers}
-    lines += [f"{view.cloud}: steering {item.mark.unit}" for view in snapshot.steerings for item in view.steers]

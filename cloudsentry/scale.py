@@ -9,20 +9,21 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime as dt
-import math
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cloudsentry import conf, loading
-from cloudsentry.drivers.signal.base import SignalOptions
+from cloudsentry.drivers.policy.timetable import alarms
 from cloudsentry.errors import Busy, DriverError, Lost, Owned, PlanStale, SentryError, Unreachable, UserError
-from cloudsentry.journal.decisions import DecisionRow, Decisions, row_of
+from cloudsentry.gathering import HOOK, Gatherer
+from cloudsentry.journal.decisions import DecisionRow, Decisions, DecisionState, row_of
+from cloudsentry.meanwhile import Meanwhile
 from cloudsentry.records.reports import Listener, Report
-from cloudsentry.records.scaling import Ask, Decision, Inputs, Missing, Reading, Sample
+from cloudsentry.records.scaling import Ask, Boot, Decision, Inputs, Missing, Reading
 from cloudsentry.spec.event import Event
-from cloudsentry.spec.scaling import SignalSpec, capacities, count_of, scaled
+from cloudsentry.spec.scaling import SignalSpec, count_of, scaled
 
 if TYPE_CHECKING:
     from cloudsentry.journal import RunRow
@@ -30,14 +31,8 @@ if TYPE_CHECKING:
     from cloudsentry.journal.passes import Passes
     from cloudsentry.sentry import Sentry
 
-BOOT_UNKNOWN = 240.0
-"""Seconds that servers are given to come up while no run of the event tells better: the slow end of usual clouds."""
-BOOT_LEAST = 30.0
-"""Seconds: no run that found servers half made may promise less."""
-RECENT = 900.0
-"""Seconds that readings are kept for the next decisions: as long as a policy looks back."""
-HOOK = "hook:"
-"""How the source of a decision begins that a hook's worker carries out."""
+AFTER_CALLS = "tick"
+"""The source of decisions that fall while calls are carried out."""
 
 
 def silent(note: object) -> None:
@@ -67,6 +62,8 @@ class Tick:
     now: dt.datetime
     decisions: tuple[DecisionRow, ...]
     report: Report | None = None
+    alarms: tuple[str, ...] = ()
+    """What somebody should act on: matches that cannot be ready in time, or at all."""
 
 
 class Scaler:
@@ -78,22 +75,24 @@ class Scaler:
         *,
         wall: Callable[[], dt.datetime] | None = None,
         signals: Callable[[SignalSpec], Reading | Missing] | None = None,
-        boots: Callable[[tuple[RunRow, ...]], float] | None = None,
+        boots: Callable[[str], tuple[Boot, ...]] | None = None,
     ) -> None:
         """For a rehearsal: ``wall`` tells the time, aware; ``signals`` the load; ``boots`` how long servers take.
 
         The defaults are the machine's clock, the drivers of the family, and the event's own runs.
         """
         self._sentry = sentry
-        self._signals = signals or _read
-        self._boots = boots or boot_seconds
         self._wall = wall or (lambda: dt.datetime.now(dt.UTC))
         self._decisions = Decisions(sentry.settings.journal.connection)
+        self._gatherer = Gatherer(
+            self._decisions, signals=signals, boots=boots, connect=sentry.connect, look=sentry.balancer
+        )
         # Two calls at once must see each other: the second one's "two more" is counted from the first one's.
         self._asking = threading.Lock()
 
     def close(self) -> None:
         """Let go of the journal."""
+        self._gatherer.close()
         self._decisions.close()
 
     @property
@@ -138,17 +137,22 @@ class Scaler:
     ) -> Tick:
         event, number, runs = self._kept(name)
         now = at or self._wall()
-        rows = tuple(self._decided(event, pool, now, runs, source) for pool in sorted(event.scaling))
+        seen = [self._gatherer.inputs(event, pool, now) for pool in sorted(event.scaling)]
+        rows = tuple(self._decided(event, inputs, source) for inputs in seen)
+        alarmed = tuple(line for inputs in seen for line in alarms(inputs))
         if hold is None:
-            return Tick(event=name, now=now, decisions=rows)
+            return Tick(event=name, now=now, decisions=rows, alarms=alarmed)
+        for inputs in seen:
+            self._gatherer.remember(inputs)
         decisions = self._decisions.under(hold)
         rows = tuple(decisions.add(row) for row in rows)
         wanted = {row.pool: row.wanted for row in rows if row.wanted != row.current}
         report = None
         if wanted or _unfinished(runs) or (reconcile and self._sentry.plan(event).steps):
-            report = self._apply(event, wanted, number, [row.id for row in rows if row.pool in wanted], listen, hold)
+            ids = [row.id for row in rows if row.pool in wanted]
+            report = self._apply(event, wanted, number, ids, listen, hold, source)
         rows = tuple(self._decisions.get(row.id) if row.pool in wanted else row for row in rows)
-        return Tick(event=name, now=now, decisions=rows, report=report)
+        return Tick(event=name, now=now, decisions=rows, report=report, alarms=alarmed)
 
     def agents_tick(self, name: str, agent: str) -> Tick:
         """A reconciling `tick` that the other agents of the journal know of. Raises as `tick` does."""
@@ -182,8 +186,8 @@ class Scaler:
             known = self._decisions.repeated(call.source, call.digest, since)
             if known is not None:
                 return known, False
-            event, _, runs = self._kept(call.event)
-            inputs = self._inputs(event, call.pool, now, runs, call.ask)
+            event, _, _ = self._kept(call.event)
+            inputs = self._gatherer.inputs(event, call.pool, now, call.ask)
             queued = [row for row in self._decisions.open(HOOK, call.event) if row.pool == call.pool]
             if queued:
                 inputs = dataclasses.replace(inputs, current=queued[-1].wanted)
@@ -218,8 +222,7 @@ class Scaler:
         ids = [row.id for row in rows]
         try:
             event, number, _ = self._kept(name)
-            if self._apply(event, _combined(event, rows), number, ids, silent, hold).outcome == "stopped":
-                decisions.move(ids, "queued")  # this process ends: the next one goes on
+            self._apply(event, _combined(event, rows), number, ids, silent, hold, AFTER_CALLS)
         except Lost:
             raise
         except (Owned, PlanStale, Busy, Unreachable):
@@ -243,90 +246,85 @@ class Scaler:
             raise UserError(f"event {name} was destroyed, or is about to be: apply its file to have it again")
         return event, number, runs
 
-    def _decided(self, event: Event, pool: str, now: dt.datetime, runs: tuple[RunRow, ...], source: str) -> DecisionRow:
-        policy = event.scaling[pool].policy
-        inputs = self._inputs(event, pool, now, runs)
+    def _decided(self, event: Event, inputs: Inputs, source: str) -> DecisionRow:
+        policy = event.scaling[inputs.pool].policy
         decision: Decision = loading.load("cloudsentry.policy", policy)().decide(inputs)
         return row_of(inputs, decision, source=source, policy=policy)
 
-    def _inputs(
-        self, event: Event, pool: str, now: dt.datetime, runs: tuple[RunRow, ...], ask: Ask | None = None
-    ) -> Inputs:
-        scaling = event.scaling.get(pool)
-        if scaling is None:
-            known = ", ".join(sorted(event.scaling)) or "none"
-            raise UserError(f"event {event.event} does not scale a pool {pool!r} (it scales: {known})")
-        pins = event.pools[pool].pins
-        return Inputs(
-            event=event.event,
-            pool=pool,
-            now=now,
-            current=count_of(pins),
-            least=scaling.least,
-            most=scaling.most,
-            capacities=capacities(pins, scaling),
-            step=scaling.step,
-            cooldown=scaling.cooldown,
-            ahead=scaling.lead,
-            boot=self._boots(runs),
-            utilisation=scaling.utilisation,
-            demands=event.calendar.demands() if event.calendar else (),
-            signal=self._signals(scaling.signal) if scaling.signal else None,
-            witness=self._signals(scaling.witness) if scaling.witness else None,
-            recent=self._recent(event.event, pool, now),
-            ask=ask,
-            changed=self._decisions.changed(event.event, pool),
-            called=self._decisions.changed(event.event, pool, grown_by=HOOK),
-            hold=scaling.hold,
-        )
+    def _redecided(self, event: Event, source: str) -> tuple[DecisionRow, ...]:
+        """Decisions on what is coming, while it comes."""
+        now = self._wall()
+        seen = [self._gatherer.inputs(event, pool, now) for pool in sorted(event.scaling)]
+        for inputs in seen:
+            self._gatherer.remember(inputs)
+        return tuple(self._decided(event, inputs, source) for inputs in seen)
 
-    def _recent(self, event: str, pool: str, now: dt.datetime) -> tuple[Sample, ...]:
-        """What the signal read lately: each decision hands on what it saw, so that a one-shot tick knows it too."""
-        row = self._decisions.newest(event, pool)
-        if row is None:
-            return ()
-        known = [(dt.datetime.fromisoformat(old["at"]), old["value"]) for old in row.inputs.get("recent", ())]
-        if "value" in (row.inputs.get("signal") or {}):
-            known.append((row.until, row.inputs["signal"]["value"]))
-        return tuple(Sample(at=at, value=value) for at, value in known if 0 < (now - at).total_seconds() < RECENT)
+    def _called(self, event: Event) -> tuple[DecisionRow, ...]:
+        """Open calls for more servers than are coming."""
+        rows = self._decisions.open(HOOK, event.event)
+        coming = {pool: count_of(event.pools[pool].pins) for pool in event.scaling}
+        return tuple(row for row in rows if row.state == "queued" and row.wanted > coming.get(row.pool, row.wanted))
 
     def _apply(
-        self, event: Event, wanted: dict[str, int], number: int, ids: list[int], listen: Listener, hold: Hold
+        self,
+        event: Event,
+        wanted: dict[str, int],
+        number: int,
+        ids: list[int],
+        listen: Listener,
+        hold: Hold,
+        source: str,
     ) -> Report:
-        """Apply an event with new counts, and note at the decisions how it went."""
+        """Apply an event with new counts, and note at the decisions how it went.
+
+        While servers boot decisions go on: what wants more of them ends the run, and a larger one goes on at once.
+        """
         decisions = self._decisions.under(hold)
-        decisions.move(ids, "running")
+        ids = list(ids)
         try:
-            report = self._sentry.apply(scaled(event, wanted), since=number, listen=listen, hold=hold)
+            while True:
+                decisions.move(ids, "running")
+                event = scaled(event, wanted)
+                more = self._meanwhile(event, decisions, source)
+                report = self._sentry.apply(event, since=number, listen=listen, hold=hold, until=more)
+                if not more.grown or report.outcome != "stopped":
+                    break
+                ids += [row.id for row in more.grown]
+                wanted = _combined(event, more.grown)
+                event, number, _ = self._kept(event.event)
         except Lost:
             raise  # whoever has the event now goes on with what is noted as running
+        except (Owned, PlanStale, Busy, Unreachable) as error:
+            self._move_on(decisions, ids, "queued", str(error))
+            raise
         except (SentryError, DriverError) as error:
             decisions.move(ids, "failed", error=str(error))
             raise
-        state = "done" if report.outcome == "done" else "failed"
-        decisions.move(ids, state, run=report.run, error="\n".join(report.left))  # type: ignore[arg-type]
+        if report.outcome == "stopped":  # this process ends: the next one goes on with the calls
+            self._move_on(decisions, ids, "queued", "\n".join(report.left))
+        else:
+            state: DecisionState = "done" if report.outcome == "done" else "failed"
+            decisions.move(ids, state, run=report.run, error="\n".join(report.left))
         return report
 
+    def _meanwhile(self, event: Event, decisions: Decisions, source: str) -> Meanwhile:
+        return Meanwhile(
+            self._wall,
+            decide=lambda: self._redecided(event, source),
+            keep=decisions.add,
+            called=lambda: self._called(event),
+        )
 
-def boot_seconds(runs: Iterable[RunRow]) -> float:
-    """The 99th percentile (nearest rank) of how long the event's own applies took that wrote something."""
-    took = sorted(
-        (run.ended - run.started).total_seconds()
-        for run in runs
-        if run.goal == "apply" and run.outcome == "done" and run.ended is not None and run.writes
-    )
-    return max(BOOT_LEAST, took[math.ceil(0.99 * len(took)) - 1]) if took else BOOT_UNKNOWN
+    def _move_on(self, decisions: Decisions, ids: list[int], state: DecisionState, error: str) -> None:
+        """Calls go on being tried; what a policy decided is decided anew."""
+        calls = [id for id in ids if self._decisions.get(id).source.startswith(HOOK)]
+        decisions.move(calls, state)
+        decisions.move([id for id in ids if id not in calls], "failed", error=error)
 
 
 def _unfinished(runs: tuple[RunRow, ...]) -> bool:
     """Whether the newest run did not reach its end as wanted: killed, stopped or failed."""
     return bool(runs) and runs[0].outcome != "done"
-
-
-def _read(spec: SignalSpec) -> Reading | Missing:
-    options = SignalOptions(url=spec.url or "", query=spec.query or "", unit=spec.unit, timeout=spec.timeout)
-    found: Reading | Missing = loading.load("cloudsentry.signal", spec.driver)(options).read()
-    return found
 
 
 def _combined(event: Event, rows: Iterable[DecisionRow]) -> dict[str, int]:

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloudsentry import conf
 from cloudsentry.auditing import BETWEEN, Audit
+from cloudsentry.drivers.balancer.base import BalancerScope
 from cloudsentry.errors import Denied, Owned, PlanError, PlanStale, SentryError, UserError
 from cloudsentry.executor import Circuits, Clock, Pace, Place
+from cloudsentry.executor.run import never
 from cloudsentry.loading import Loader
 from cloudsentry.looking import Looker
 from cloudsentry.measured import resolved
@@ -32,6 +34,7 @@ from cloudsentry.spec.load import digest, from_dict, load
 from cloudsentry.spec.reweighing import may_be_tuned, tuned_as
 
 if TYPE_CHECKING:
+    from cloudsentry.clouds.session import Cloud
     from cloudsentry.journal import EventRow, Journal, Revision, RunRow
     from cloudsentry.journal.ownership import Hold
     from cloudsentry.journal.passes import Passes
@@ -59,6 +62,10 @@ class Sentry:
     def settings(self) -> conf.Settings:
         """How the house is set up."""
         return self._settings
+
+    def connect(self, cloud: str) -> Cloud:
+        """The session of a cloud of clouds.yaml; opened at the first call."""
+        return self._loader.open(cloud)
 
     def close(self) -> None:
         """Let go of the journal."""
@@ -149,7 +156,8 @@ class Sentry:
     def balancer(self, event: Event, name: str) -> Balancer | None:
         """One balancer of an event as it is now, in one quick look at its place alone; None where it is not there."""
         spec = event.balancers[name]
-        view = self._looker.place(("balancer", event.place_of(spec), spec.driver), event)
+        place = ("balancer", event.place_of(spec), spec.driver)
+        view: BalancerView = self._loader.at(place).observe(BalancerScope(event=event.event, counters=True))
         return view.named(name) if isinstance(view, BalancerView) else None
 
     def resting(self) -> tuple[str, ...]:
@@ -247,9 +255,11 @@ class Sentry:
             raise UserError(f"there is no event {name!r} to be kept in the journal: apply its file first")
         self._journal.passes.nudge(name)
 
-    def _alone(self, event: Event, fresh: Fresh, listen: Listener, hold: Hold | None) -> Report:
+    def _alone(
+        self, event: Event, fresh: Fresh, listen: Listener, hold: Hold | None, until: Callable[[], bool] = never
+    ) -> Report:
         with contextlib.nullcontext(hold) if hold else self.holding(event.event) as mine:
-            return self._running.go(event, fresh, listen, mine)
+            return replace(self._running, until=until).go(event, fresh, listen, mine)
 
     def apply(
         self,
@@ -259,13 +269,15 @@ class Sentry:
         since: int | None = None,
         listen: Listener = silent,
         hold: Hold | None = None,
+        until: Callable[[], bool] = never,
     ) -> Report:
         """Make the clouds as the event wants them; applying twice writes nothing.
 
         With ``plan`` it is refused (`PlanStale`) unless planning now gives that very plan; with ``since`` unless the
         event is still kept and its newest revision is of that number. Raises `PlanError`,
         `Owned` while another process works on the event, `DriverError` if a cloud cannot be looked at. ``hold`` is
-        the event's, where the caller has it already.
+        the event's, where the caller has it already. ``until`` is asked now and then while servers boot; once it says
+        so, the run ends as ``stopped``, the servers go on booting, and the next apply goes on with them.
         Ctrl-C ends the run cleanly with outcome ``stopped``.
         """
 
@@ -276,7 +288,7 @@ class Sentry:
             self._room_for(event, made, snapshot)
             return made, snapshot
 
-        return self._alone(event, fresh, listen, hold)
+        return self._alone(event, fresh, listen, hold, until)
 
     def destroy(self, name: str | Event, *, listen: Listener = silent) -> Report:
         """Remove everything of an event, and prove by listing that nothing is left (``report.left`` is empty)."""

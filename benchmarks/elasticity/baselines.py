@@ -96,6 +96,7 @@ def baselines() -> list[Steps | Tracking | Nodes]:
         Steps(),
         Steps(name="Heat + Aodh, 30 % at once", high=0.7, low=0.4, more=0.3),
         Tracking(name="target tracking 70 %"),
+        Tracking(name="target tracking 65 %", target=0.65),
         Tracking(name="target tracking 50 %", target=0.5),
         Nodes(name="cluster autoscaler 70 %"),
         Nodes(name="cluster autoscaler 50 %", target=0.5),

@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.elasticity.traces import STEP
 
-SHOWN = ("target", "target tracking 70 %", "Heat + Aodh, 30 % at once")
+SHOWN = ("target", "forecast", "target tracking 70 %")
 WINDOWS = {"T1 tournament": (4 * 24 + 7, 4 * 24 + 20), "T2 unannounced": (0.9, 2.6), "T3 spikes, announced": (0.5, 12)}
 """Hours of a trace that are drawn; the others whole."""
 
@@ -35,7 +35,7 @@ def _course(result: dict[str, Any], folder: Path) -> None:
     hours = np.arange(first, last) * STEP / 3600
     demand = result["courses"]["target"][0][first:last]
     axes.fill_between(hours, demand, step="post", color="0.85", label="needed")
-    for name in SHOWN:
+    for name in [name for name in SHOWN if name in result["courses"]]:
         axes.step(hours, result["courses"][name][1][first:last], where="post", linewidth=1, label=name)
     axes.set(xlabel="hours", ylabel="servers", title=result["trace"])
     axes.legend(fontsize=7, loc="upper left")
@@ -46,12 +46,12 @@ def _compared(results: Sequence[dict[str, Any]], folder: Path) -> None:
     figure, axes = plt.subplots(figsize=(9, 4))
     for marker, result in zip("osD^vP*X", results, strict=False):
         for row in result["rows"]:
-            ours = row["scaler"].startswith("target") and "tracking" not in row["scaler"]
+            ours = row["scaler"].startswith("forecast") or row["scaler"] == "target"
             colour = "tab:blue" if ours else "tab:green" if row["scaler"] == "calendar" else "0.6"
             axes.scatter(row["over_amount"], max(1e-5, row["under_time"]), marker=marker, color=colour, s=25)
         axes.scatter([], [], marker=marker, color="0.3", label=result["trace"])
     axes.set(xlabel="servers too many, share of those needed", ylabel="share of time short", yscale="log")
-    axes.set_title("target blue, calendar green, reactive baselines grey")
+    axes.set_title("target and forecast blue, calendar green, reactive baselines grey")
     axes.legend(fontsize=7)
     _saved(figure, folder / "elasticity.svg")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -11,14 +10,19 @@ import numpy as np
 
 from benchmarks.elasticity.traces import FIRST, PER_SERVER, STEP, Trace
 from cloudsentry import loading
-from cloudsentry.records.scaling import Inputs, Reading, Sample
-from cloudsentry.scale import BOOT_LEAST, BOOT_UNKNOWN, RECENT
+from cloudsentry.drivers.policy.templates import belongs
+from cloudsentry.gathering import RECENT
+from cloudsentry.journal.courses import blank, filled, noted
+from cloudsentry.leads import BOOT_LEAST, BOOT_UNKNOWN, percentile
+from cloudsentry.records.scaling import Course, Demand, Inputs, Reading, Sample
 
 LEAST, MOST = 3, 60
 TICK = 30
 """Seconds from one decision to the next."""
 BOOT = (60.0, 240.0)
 """Seconds that a server takes until it serves, evenly between."""
+FAR = dt.timedelta(hours=2)
+"""How far from now a match may be that a policy is told of: none looks further, and 48 matches cost time."""
 CAPACITIES = tuple(PER_SERVER * servers for servers in range(MOST + 1))
 
 
@@ -33,6 +37,8 @@ class Seen:
     """What of it clients asked that behave as people do, where somebody counts them."""
     ordered: int
     serving: int
+    boots: tuple[float, ...] = ()
+    """Seconds that the newest orders took until their last server served."""
 
 
 class Scaler(Protocol):
@@ -51,6 +57,8 @@ class Pool:
     rng: np.random.Generator
     serving: int = LEAST
     coming: list[float] = field(default_factory=list)
+    orders: list[tuple[float, float]] = field(default_factory=list)
+    """(when, until) of every order."""
 
     @property
     def ordered(self) -> int:
@@ -68,46 +76,61 @@ class Pool:
         """Order, or let go; what has not come yet goes first."""
         more = servers - self.ordered
         if more > 0:
-            self.coming += [second + float(boot) for boot in self.rng.uniform(*BOOT, more)]
+            boots = [second + float(boot) for boot in self.rng.uniform(*BOOT, more)]
+            self.coming += boots
+            self.orders.append((second, max(boots)))
         for _ in range(-more):
             if self.coming:
                 self.coming.pop()
             else:
                 self.serving -= 1
 
+    def boots(self, second: float) -> tuple[float, ...]:
+        """Seconds that the newest orders took which are ready by now; as many as the journal's newest runs."""
+        return tuple(until - when for when, until in self.orders[-60:] if until <= second)[-50:]
+
 
 class Production:
     """A policy of the product behind the inputs that `event tick` gives it.
 
-    As in the product, one run is under way at a time: until its last server serves, nothing else is decided.
+    As in the product, decisions go on while servers boot.
     """
 
-    def __init__(self, policy: str, trace: Trace, *, witness: bool = False, waits: bool = True, name: str = "") -> None:
+    def __init__(self, policy: str, trace: Trace, *, witness: bool = False, name: str = "") -> None:
         self.name = name or policy
         self._policy = loading.load("cloudsentry.policy", policy)()
-        self._trace, self._witness, self._waits = trace, witness, waits
+        self._trace, self._witness = trace, witness
         self._recent: list[Sample] = []
-        self._runs: list[float] = []
-        self._began: float | None = None
+        self._past = {demand.name: blank(demand) for demand in trace.demands}
+        self._courses: tuple[Course, ...] = ()
         self._changed: dt.datetime | None = None
 
     def decide(self, seen: Seen) -> int:
-        """The policy's decision, unless a run is under way."""
+        """The policy's decision."""
         now = FIRST + dt.timedelta(seconds=seen.second)
-        if self._began is not None:
-            if seen.serving < seen.ordered and self._waits:
-                return seen.ordered
-            self._runs.append(seen.second - self._began)
-            self._began = None
-        wanted: int = self._policy.decide(self._inputs(seen, now)).wanted
-        self._recent = [old for old in self._recent if (now - old.at).total_seconds() < RECENT]
-        self._recent.append(Sample(at=now, value=seen.load))
+        near = tuple(one for one in self._trace.demands if one.begins - FAR <= now <= one.ends + FAR)
+        self._remember(now, near)
+        wanted: int = self._policy.decide(self._inputs(seen, now, near)).wanted
+        sample = Sample(at=now, value=seen.load)
+        self._recent = [old for old in self._recent if (now - old.at).total_seconds() < RECENT] + [sample]
+        on = [one for one in near if one.begins <= now <= one.ends]
+        for demand in on:
+            if demand.name in self._past:
+                noted(self._past[demand.name], demand, now, belongs(sample, demand, on) or 0.0)
         if wanted != seen.ordered:
             self._changed = now
-            self._began = seen.second if wanted > seen.ordered else None
         return wanted
 
-    def _inputs(self, seen: Seen, now: dt.datetime) -> Inputs:
+    def _remember(self, now: dt.datetime, near: tuple[Demand, ...]) -> None:
+        """Make courses of what is over."""
+        for demand in near:
+            if demand.name in self._past and demand.ends < now:
+                shares = filled(self._past.pop(demand.name))
+                if shares is not None:
+                    shape = {"start": demand.start, "length": demand.length, "ramp": demand.ramp}
+                    self._courses += (Course(match=demand.name, kind=demand.kind, shares=shares, **shape),)
+
+    def _inputs(self, seen: Seen, now: dt.datetime, near: tuple[Demand, ...]) -> Inputs:
         signal = Reading(value=seen.load, unit="requests/s", source="trace")
         genuine = Reading(value=seen.genuine, unit="requests/s", source="trace") if self._witness else None
         return Inputs(
@@ -120,19 +143,16 @@ class Production:
             capacities=CAPACITIES,
             step=8,
             cooldown=120,
-            ahead=300,
-            boot=self._boot(),
+            ahead=180,
+            boot=max(BOOT_LEAST, percentile(seen.boots, 0.99)) if seen.boots else BOOT_UNKNOWN,
             utilisation=0.85,
-            demands=self._trace.demands,
+            demands=near,
             signal=signal,
             witness=genuine,
             recent=tuple(self._recent),
+            courses=self._courses,
             changed=self._changed,
         )
-
-    def _boot(self) -> float:
-        took = sorted(self._runs[-50:])  # as many runs as the journal's newest
-        return max(BOOT_LEAST, took[math.ceil(0.99 * len(took)) - 1]) if took else BOOT_UNKNOWN
 
 
 def play(trace: Trace, scaler: Scaler, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -154,6 +174,7 @@ def play(trace: Trace, scaler: Scaler, seed: int) -> tuple[np.ndarray, np.ndarra
                 genuine=float(trace.load[past].mean() * noise[index]),
                 ordered=pool.ordered,
                 serving=pool.serving,
+                boots=pool.boots(second),
             )
             pool.set(max(LEAST, min(MOST, scaler.decide(seen))), second)
         supply[index] = pool.serving

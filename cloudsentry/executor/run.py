@@ -28,6 +28,14 @@ StepEnd = Literal["done", "failed", "skipped"]
 SILENT = ("await", "hold")
 """Verbs that call nothing: they only wait."""
 
+BOOTS = ("create", "await", "start")
+"""Verbs of servers that are waited for."""
+
+
+def never() -> bool:
+    """A run that goes on to its end."""
+    return False
+
 
 class Ledger(Protocol):
     """The part of the journal that a run writes."""
@@ -73,7 +81,10 @@ class Run:
         pace: Pace,
         clock: Clock,
         listen: Listener,
+        until: Callable[[], bool] = never,
     ) -> None:
+        """``until`` is asked now and then while servers boot; once it says so, the run gives way as after a stop."""
+        self._until, self.gave_way = until, False
         self._plan, self._number = plan, number
         self._act, self._look, self._ledger = act, look, ledger
         self._pace, self._clock, self._listen = pace, clock, listen
@@ -100,14 +111,21 @@ class Run:
         )
         graph.prepare()
         with ThreadPoolExecutor(self._pace.threads, thread_name_prefix="cloudsentry") as pool:
-            while graph.is_active() and not self._clock.stopped:
+            while graph.is_active() and not self._clock.stopped and not self.gave_way:
                 try:
                     self._turn(graph, pool)
+                    self.gave_way = self._only_boots() and not self._clock.stopped and self._until()
                 except KeyboardInterrupt:
                     self._clock.stop()
+        why = "the run gave way to a larger one" if self.gave_way else "the run was stopped"
         for name in self._steps.keys() - self._ended.keys():
-            self._leave(self._steps[name])
+            self._leave(self._steps[name], why)
         return tuple(self._ended[step.id] for step in self._plan.steps)
+
+    def _only_boots(self) -> bool:
+        """Whether all that is under way are servers that boot: they go on doing so without this run."""
+        steps = [active.step for active in self._active.values()]
+        return bool(steps) and not self._calls and all(one.family == "pool" and one.verb in BOOTS for one in steps)
 
     @property
     def snapshot(self) -> Snapshot:
@@ -258,11 +276,11 @@ class Run:
             if active.called is not None and now - active.began > patience:
                 self._finish(active.step, "failed", error=f"not done after {patience:.0f} s", lack=True)
 
-    def _leave(self, step: Step) -> None:
-        """The run was stopped. A call whose answer never came stays an open intent: the next run looks for it."""
+    def _leave(self, step: Step, why: str) -> None:
+        """The run ends early. A call whose answer never came stays an open intent: the next run looks for it."""
         active = self._active.get(step.id)
         answered = active is None or active.called is not None or active.tries == 0
-        self._finish(step, "skipped", error="the run was stopped", note=answered)
+        self._finish(step, "skipped", error=why, note=answered)
 
     def _finish(self, step: Step, outcome: StepEnd, error: str = "", *, note: bool = True, lack: bool = False) -> None:
         active = self._active.pop(step.id, None)

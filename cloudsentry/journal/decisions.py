@@ -77,6 +77,7 @@ class Decisions:
 
     def __init__(self, url: str) -> None:
         """Open the journal at an SQLAlchemy URL. Raises as `cloudsentry.journal.store.Store` does."""
+        self.url = url
         self._store = Store(url)
 
     def close(self) -> None:

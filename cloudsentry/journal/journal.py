@@ -25,6 +25,7 @@ from cloudsentry.journal.passes import Passes
 from cloudsentry.journal.records import EventRow, Goal, Intent, Revision, RunRow, StepRow, StepState
 from cloudsentry.journal.store import Store
 from cloudsentry.journal.tables import events, revisions, runs, steps
+from cloudsentry.records.orders import CreateServers, StartServers
 from cloudsentry.records.plans import Step
 from cloudsentry.records.reports import Report
 
@@ -112,9 +113,9 @@ class Journal:
         """Note that a run of this process begins, with the steps it plans; returns the run's number."""
         now = _now()
         with self._store.writing() as db:
-            made = db.execute(
             # The event's row first: a run's foreign key would lock it for reading, and two such wait for each other.
             _touch(db, event, now)
+            made = db.execute(
                 runs.insert().values(
                     event=event,
                     revision=revision,
@@ -158,8 +159,8 @@ class Journal:
         """Note the end of a run, and keep its report."""
         now = _now()
         with self._store.writing() as db:
-            db.execute(
             _touch(db, report.event, now)
+            db.execute(
                 runs.update()
                 .where(runs.c.id == run)
                 .values(
@@ -236,7 +237,6 @@ def _newest(db: sa.Connection, event: str, number: int | None = None) -> Revisio
     return Revision(**row) if row else None
 
 
-def _touch(db: sa.Connection, event: str, now: dt.datetime, **values: Any) -> None:
 def _locked(db: sa.Connection, event: str, now: dt.datetime) -> str:
     """The event's state, made where it is new; nobody else writes of it until the commit."""
     query = sa.select(events.c.state).where(events.c.name == event).with_for_update()
@@ -248,6 +248,7 @@ def _locked(db: sa.Connection, event: str, now: dt.datetime) -> str:
     return str(known)
 
 
+def _touch(db: sa.Connection, event: str, now: dt.datetime, **values: Any) -> None:
     db.execute(events.update().where(events.c.name == event).values(updated=now, **values))
 
 
@@ -273,7 +274,15 @@ def _step_values(run: int, position: int, step: Step) -> dict[str, Any]:
         "attempts": 0,
         "why": step.why,
         "error": "",
+        "servers": _servers(step),
     }
+
+
+def _servers(step: Step) -> int:
+    """How many servers a step brings up."""
+    if isinstance(step.subject, CreateServers):
+        return step.subject.count
+    return len(step.subject.ids) if isinstance(step.subject, StartServers) else 0
 
 
 def _events() -> sa.Select[Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-HEAD = "0007"
+HEAD = "0008"
 """The newest migration: a database at this one is used without loading alembic."""
 
 
@@ -84,6 +84,7 @@ steps = sa.Table(
     sa.Column("started", Utc),
     sa.Column("called", Utc),
     sa.Column("ended", Utc),
+    sa.Column("servers", sa.Integer, nullable=False, server_default="0"),
 )
 
 decisions = sa.Table(
@@ -115,6 +116,20 @@ deliveries = sa.Table(
     sa.Column("received", Utc, nullable=False),
     sa.Column("times", sa.Integer, nullable=False),
     sa.Column("decision", sa.Integer),
+)
+
+courses = sa.Table(
+    "courses",
+    metadata,
+    sa.Column("event", sa.String(64), primary_key=True),
+    sa.Column("pool", sa.String(64), primary_key=True),
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("kind", sa.String(64), nullable=False, index=True),
+    sa.Column("start", Utc, nullable=False),
+    sa.Column("ends", Utc, nullable=False),
+    sa.Column("length", sa.Float, nullable=False),
+    sa.Column("ramp", sa.Float, nullable=False),
+    sa.Column("shares", sa.Text, nullable=False),
 )
 
 moves = sa.Table(

@@ -124,6 +124,10 @@ class _Maker:
         if arriving or made or (not retiring and self._differs(standing)):
             absent = tuple(sorted(set(self._retired()) - set(retiring)))
             order = self._order(shares=self._shares(retiring), removed=absent)
+            if arriving and self._idle(standing):
+                # They are up: those that boot still, ordered by a later decision, are not waited for.
+                writes.append(self._step("admit", "change", order, "servers that are up already", before))
+                before = (writes[-1].id,)
             writes.append(self._step("members", "change", order, _weights(order), before, behind=arriving))
         if retiring:
             writes += self._retire(standing, retiring, tuple(step.id for step in writes) or before)
@@ -196,6 +200,11 @@ class _Maker:
             for server in pool.standing[unit.name].keep
             if server.addresses
         }
+
+    def _idle(self, standing: Balancer | None) -> bool:
+        """Whether a server that is up and wanted is no member yet."""
+        held = {member.name for member in standing.members} if standing else set()
+        return standing is not None and not self._wanted().keys() <= held
 
     def _differs(self, standing: Balancer | None) -> bool:
         if standing is None:

@@ -6,8 +6,22 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Literal
 
-Rule = Literal["calendar", "load", "asked", "bounds", "missing", "cooldown", "window", "spare", "doubt", "steady"]
-"""What decided in the end: the timetable, the load, somebody's call, the pool's bounds; or why nothing changes."""
+Rule = Literal[
+    "calendar",
+    "forecast",
+    "load",
+    "asked",
+    "bounds",
+    "missing",
+    "cooldown",
+    "window",
+    "spare",
+    "doubt",
+    "booting",
+    "steady",
+]
+"""What decided in the end: the timetable, earlier matches, the load, somebody's call, the pool's bounds; or why
+nothing changes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +35,8 @@ class Demand:
     peak: float
     finale: float = 0.0
     """The last seconds of ``length``, when bursts come."""
+    kind: str = ""
+    """What the course of its crowd is alike to."""
 
     def at(self, when: dt.datetime) -> float:
         """Requests per second at a moment."""
@@ -47,12 +63,25 @@ class Demand:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """A counter that only grows, as it stood at a moment."""
+
+    name: str
+    value: int
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """A signal's answer. ``source`` says where it was read, for people."""
 
     value: float
     unit: str
     source: str
+    counts: tuple[Count, ...] = ()
+    """The counters that the value was made from, for the next reading's rate."""
+    lost: int = 0
+    """Servers on hypervisors that do not answer: a sign of overload, and capacity that does not count."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +90,10 @@ class Missing:
 
     why: str
     source: str
+    counts: tuple[Count, ...] = ()
+    """What was counted all the same: the first look at a counter tells no rate yet."""
+    lost: int = 0
+    """As `Reading.lost`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +115,35 @@ class Ask:
     def wish(self, current: int) -> int:
         """The number of servers asked for."""
         return self.to if self.to is not None else current + (self.by or 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boot:
+    """Servers of one unit that came up: ``seconds`` from the decision until they were members, ``batch`` in one run."""
+
+    unit: str
+    batch: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """What really came of a match that is over.
+
+    ``shares[n]`` is the most load in the ``n``-th `COURSE_STEP` seconds since its first clients were due, as a share of
+    what was announced.
+    """
+
+    match: str
+    kind: str
+    start: dt.datetime
+    length: float
+    ramp: float
+    shares: tuple[float, ...]
+
+
+COURSE_STEP = 60.0
+"""Seconds of a course that one share stands for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +172,8 @@ class Inputs:
     """A second signal that counts only clients who behave as people do."""
     recent: tuple[Sample, ...] = ()
     """What the signal read before, oldest first."""
+    courses: tuple[Course, ...] = ()
+    """Earlier matches, oldest first; none that is not over."""
     ask: Ask | None = None
     changed: dt.datetime | None = None
     """When the number of servers was last changed by a decision."""

@@ -113,6 +113,8 @@ class Member:
     """Connections open on it now, or None where the driver cannot tell."""
     served: int | None = None
     """Requests that it was given since its balancer started, or None where the driver cannot tell."""
+    octets: int | None = None
+    """Bytes that it answered since its balancer started, or None where the driver cannot tell."""
     time_ms: float | None = None
     """Mean time to the head of its recent answers, or None where the driver cannot tell."""
 
@@ -134,6 +136,10 @@ class Balancer:
     members: tuple[Member, ...] = ()
     connections: int | None = None
     """Connections open now, or None where the driver cannot tell."""
+    served: int | None = None
+    """Connections or requests since it was made, where its driver tells them of the whole and not by member."""
+    octets: int | None = None
+    """Bytes answered since it was made, likewise."""
 
     @property
     def settled(self) -> bool:

@@ -9,21 +9,18 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cloudsentry import conf
 from cloudsentry.errors import SentryError, UserError
 from cloudsentry.executor.clock import JumpClock
+from cloudsentry.leads import BOOT_UNKNOWN
 from cloudsentry.records.reports import Report
-from cloudsentry.records.scaling import Missing, Reading
+from cloudsentry.records.scaling import Boot, Missing, Reading
 from cloudsentry.rehearse import chaos, crowd, stage
-from cloudsentry.scale import BOOT_LEAST, BOOT_UNKNOWN, Scaler
+from cloudsentry.scale import Scaler
 from cloudsentry.sentry import Sentry
 from cloudsentry.spec.event import Event
 from cloudsentry.spec.scaling import SignalSpec, capacities
-
-if TYPE_CHECKING:
-    from cloudsentry.journal import RunRow
 
 TICK, REST = 60.0, 900.0
 """Seconds between ticks while a match is near, and while none is."""
@@ -129,10 +126,9 @@ class Rehearsal:
     def _now(self) -> dt.datetime:
         return self._begin + dt.timedelta(seconds=self._clock.now())
 
-    def _boots(self, runs: tuple[RunRow, ...]) -> float:
+    def _boots(self, event: str) -> tuple[Boot, ...]:
         # As from the journal's runs, whose times are those of the machine's clock and not of this one.
-        took = sorted(self._took[-50:])
-        return max(BOOT_LEAST, took[math.ceil(0.99 * len(took)) - 1]) if took else BOOT_UNKNOWN
+        return tuple(Boot(unit="", batch=1, seconds=seconds) for seconds in self._took[-50:])
 
     def _played(self, sentry: Sentry, scaler: Scaler) -> Verdict:
         self._count(sentry.apply(self._event))

@@ -6,6 +6,7 @@ import datetime as dt
 import zoneinfo
 from collections.abc import Iterator
 
+from cloudsentry.drivers.signal.base import UNITS
 from cloudsentry.errors import Fault
 from cloudsentry.spec.calendar import exists, local
 from cloudsentry.spec.positions import Path, Tree
@@ -89,11 +90,32 @@ def _whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+NEEDED = {
+    "prometheus": ("url", "query"),
+    "balancer": ("balancer", "query"),
+    "nova": ("query",),
+    "snmp": ("url", "query"),
+    "gnocchi": ("query",),
+}
+"""Keys without which a driver cannot read."""
+
+
 def _signal(tree: Tree, path: Path, scaling: Mapped) -> Iterator[Fault]:
-    if scaling.get("policy") == "target" and not _mapping(scaling.get("signal")):
-        yield tree.fault((*path, "policy"), "the policy 'target' follows a signal: add 'signal'")
+    if scaling.get("policy") in ("target", "forecast") and not _mapping(scaling.get("signal")):
+        yield tree.fault((*path, "policy"), f"the policy '{scaling['policy']}' follows a signal: add 'signal'")
+    balancers = _mapping(_mapping(tree.data).get("balancers"))
     for name in ("signal", "witness"):
         signal = _mapping(scaling.get(name))
-        for key in ("url", "query"):
-            if signal and signal.get("driver", "prometheus") == "prometheus" and signal.get(key) is None:
-                yield tree.fault((*path, name), f"a prometheus signal needs '{key}'", at_key=True)
+        if not signal:
+            continue
+        driver = signal.get("driver", "prometheus")
+        for key in NEEDED.get(str(driver), ()):
+            if signal.get(key) is None:
+                yield tree.fault((*path, name), f"a {driver} signal needs '{key}'", at_key=True)
+        measures = UNITS.get(str(signal.get("unit", "requests/s")), ("", 0))[0]
+        if measures and measures != scaling.get("unit", "requests/s"):
+            counted = scaling.get("unit", "requests/s")
+            yield tree.fault((*path, name), f"the signal measures {measures}, the pool is counted in {counted}")
+        behind = signal.get("balancer")
+        if behind is not None and behind not in balancers:
+            yield tree.fault((*path, name, "balancer"), f"there is no balancer '{behind}'{nearest(behind, balancers)}")

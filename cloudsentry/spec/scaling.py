@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from cloudsentry.spec.parts import Count, Part, Seconds
+from cloudsentry.spec.parts import CloudName, Count, Name, Part, Seconds
 
 if TYPE_CHECKING:
     from cloudsentry.spec.event import Event, Pin
@@ -21,18 +21,34 @@ class SignalSpec(Part):
     driver: str = Field("prometheus", description="A driver of the family cloudsentry.signal.")
     url: str | None = Field(
         None,
-        pattern=r"^https?://[^\s@]+$",
-        description="Where the signal is asked for, such as http://prometheus:9090; no password in it.",
-        json_schema_extra={"patternErrorMessage": "an http or https address without a password"},
+        pattern=r"^(https?|snmp)://[^\s@]+$",
+        description="Where the signal is asked for: http://prometheus:9090, snmp://switch; no password in it.",
+        json_schema_extra={"patternErrorMessage": "an http, https or snmp address without a password"},
     )
-    query: str | None = Field(None, min_length=1, max_length=4096, description="What is asked: PromQL, one series.")
-    unit: Literal["requests/s", "requests/min"] = Field("requests/s", description="What the answer counts.")
+    query: str | None = Field(
+        None,
+        min_length=1,
+        max_length=4096,
+        description="What is asked: PromQL of one series; `sessions`, `requests` or `bytes` of a balancer; `bytes` or "
+        "`packets` of nova; OIDs of counters, separated by commas, of snmp; a metric's id of gnocchi.",
+    )
+    unit: Literal["requests/s", "requests/min", "sessions", "Mbit/s", "bit/s", "bytes/s", "packets/s"] = Field(
+        "requests/s", description="What the answer counts."
+    )
+    balancer: Name | None = Field(None, description="One of `balancers`, for a balancer signal.")
+    cloud: CloudName | None = Field(
+        None, description="A cloud of clouds.yaml, for gnocchi; nova asks the cloud of its pool."
+    )
     timeout: Annotated[float, Field(gt=0, le=60)] = Field(5, description="Seconds; later is no answer.")
 
 
 class Scaling(Part):
     """How many servers of a pool there are, and who decides."""
 
+    unit: Literal["requests/s", "sessions", "Mbit/s", "packets/s"] = Field(
+        "requests/s",
+        description="What load is counted in: that of `per_server`, of the matches' crowds, of the signal.",
+    )
     policy: str = Field("calendar", description="A driver of the family cloudsentry.policy.")
     least: Count = Field(1, description="Never fewer servers.")
     most: Count = Field(description="Never more servers.")

@@ -14,6 +14,7 @@ class PolicyDriver(abc.ABC):
     def decide(self, inputs: Inputs) -> Decision:
         """How many servers there should be, and why.
 
-        Looks at nothing but ``inputs``: the same inputs give the same decision. Never below what the timetable
-        needs, never outside the bounds, and never fewer servers because a signal is missing.
+        Looks at nothing but ``inputs``: the same inputs give the same decision. Within the bounds, and never fewer
+        servers because a signal is missing. What a timetable announced is kept until its crowd is there; whether a
+        crowd that turned out smaller may take servers back is the policy's to say.
         """

@@ -86,10 +86,10 @@ def _shrinking(inputs: Inputs, wish: int, rule: Rule, reasons: tuple[str, ...], 
 
 
 def _with_one_less(inputs: Inputs) -> int:
-    """Servers that carry the load of now within the utilisation when one of them fails; 0 without a signal."""
+    """Servers that carry the load of now when one of them fails; 0 without a signal."""
     if not isinstance(inputs.signal, Reading) or inputs.signal.value <= 0:
         return 0
-    return servers_for(inputs.capacities, followed(inputs) / inputs.utilisation) + 1
+    return servers_for(inputs.capacities, followed(inputs)) + 1
 
 
 def _cooling(inputs: Inputs) -> float:

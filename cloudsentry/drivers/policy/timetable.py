@@ -7,12 +7,13 @@ import datetime as dt
 from collections.abc import Sequence
 
 from cloudsentry.drivers.policy.trend import LASTING, most_lately
-from cloudsentry.records.scaling import Demand, Inputs
+from cloudsentry.records.scaling import Demand, Inputs, Missing, Reading
 
 ARRIVED = 300.0
 """Seconds from a match's start until the load tells how large its crowd is."""
 RESERVE = 2.0
-"""How much larger a finale is than the innings before it; chosen on other seeds than those that are reported."""
+"""Times the load of now that is kept for a finale, never more than was announced; chosen on other seeds than those
+that are reported."""
 
 
 def peak(demands: Sequence[Demand], first: dt.datetime, last: dt.datetime) -> float:
@@ -29,6 +30,11 @@ def servers_for(capacities: Sequence[float], load: float) -> int:
     """The fewest servers that answer ``load``; as many as there can be where even they do not."""
     enough = (servers for servers, answers in enumerate(capacities) if answers >= load * (1 - 1e-9))
     return next(enough, len(capacities) - 1)
+
+
+def lost(inputs: Inputs) -> int:
+    """Servers on hypervisors that do not answer: they count for nothing until they do."""
+    return inputs.signal.lost if isinstance(inputs.signal, Reading | Missing) else 0
 
 
 def notice(inputs: Inputs) -> dt.timedelta:
@@ -82,4 +88,24 @@ def reasons(inputs: Inputs, demand: float) -> tuple[str, ...]:
     told.append(f"servers ordered now must carry {demand:g} requests/s")
     if demand > inputs.capacities[-1] * (1 + 1e-9):
         told.append(f"even {len(inputs.capacities) - 1} servers answer {inputs.capacities[-1]:g} only")
+    return tuple(told)
+
+
+def alarms(inputs: Inputs) -> tuple[str, ...]:
+    """Matches that cannot be ready ``ahead`` seconds before their first clients, or at all, in sentences.
+
+    A crowd that is too large is told from the first day on; one that is too near while too few servers are ordered.
+    """
+    told = []
+    for demand in inputs.demands:
+        if demand.start <= inputs.now:
+            continue
+        most, pool = inputs.capacities[-1], inputs.pool
+        if demand.peak > most * (1 + 1e-9):
+            told.append(f"{demand.name}: {demand.peak:g} requests/s are expected, {pool} answers {most:g} at most")
+        left = (demand.start - inputs.now).total_seconds() - inputs.ahead
+        short = servers_for(inputs.capacities, demand.peak) - inputs.current
+        if short > 0 and left < inputs.boot:
+            late, boot = inputs.boot - left, inputs.boot
+            told.append(f"{demand.name}: {short} servers of {pool} will be {late:.0f} s late: they take {boot:.0f} s")
     return tuple(told)

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from cloudsentry.records.scaling import Inputs, Missing, Reading
 
-RISING = 180.0
+RISING = 120.0
 """Seconds over which a rise is measured: long enough for several readings, shorter than a burst."""
 LASTING = 600.0
 """Seconds whose highest load counts when servers are to go."""
-NOTABLE = 0.12
+NOTABLE = 0.2
 """Share of the load that a rise must be: what is less is noise."""
-FARTHEST = 3.0
-"""Times the load of now, the most that is made ready for by its slope."""
+FARTHEST = 6.0
+"""Times the load of now, the most that is made ready for by its slope, where nothing else tells how it goes on."""
 SUDDEN = 4.0
 """Times as much load within `JUMP` seconds as no crowd brings; the fastest known doubles in 60 s."""
 JUMP = 60.0
@@ -39,10 +39,11 @@ def course(inputs: Inputs, seconds: float) -> list[tuple[float, float]]:
     return [*((age, value) for age, value in ages if age <= seconds), (0.0, followed(inputs))]
 
 
-def coming(inputs: Inputs) -> float:
+def coming(inputs: Inputs, farthest: float = FARTHEST) -> float:
     """The load when servers ordered now serve: that of now, and its rise carried on over a boot.
 
-    A rise that gets steeper is carried on by its factor, another one by its slope (least squares).
+    A rise that gets steeper is carried on by its factor, another one by its slope (least squares), up to ``farthest``
+    times the load of now.
     """
     found = course(inputs, RISING)
     now, horizon = found[-1][1], inputs.boot
@@ -55,7 +56,7 @@ def coming(inputs: Inputs) -> float:
     half = min(found, key=lambda one: abs(one[0] - span / 2))[1]
     steeper = now - half > 1.5 * (half - found[0][1])
     grown = now * (now / found[0][1]) ** (horizon / span) if steeper else now + slope * horizon
-    return max(now, min(grown, FARTHEST * now))
+    return max(now, min(grown, farthest * now))
 
 
 def _slope(found: Sequence[tuple[float, float]]) -> float:

@@ -42,7 +42,7 @@ def test_a_rise_is_carried_on_over_a_boot() -> None:
 
 def test_a_crowd_that_doubles_every_minute_is_met_with_its_factor_and_no_step() -> None:
     decision = TargetPolicy().decide(inputs([100, 141, 200, 283, 400]))
-    assert decision.wanted == 12, "three times the load at the most"
+    assert decision.wanted == 16, "its factor over a boot: four times as much"
 
 
 def test_noise_is_no_rise() -> None:

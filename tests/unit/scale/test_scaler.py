@@ -11,10 +11,8 @@ import pytest
 from cloudsentry.drivers.pool.fake import FakeCloud, FaultRule
 from cloudsentry.errors import Owned, PlanStale, UserError
 from cloudsentry.journal.ownership import owned
-from cloudsentry.journal.records import RunRow
-from cloudsentry.records.reports import Outcome
 from cloudsentry.records.scaling import Ask
-from cloudsentry.scale import HOOK, Call, boot_seconds
+from cloudsentry.scale import HOOK, Call
 from cloudsentry.spec.scaling import scaled
 from scale.stage import EVENT, START, Stage
 
@@ -193,29 +191,6 @@ def test_missing_data_holds_what_there_is(tmp_path: Path) -> None:
     row = stage.scaler.tick("summer", at=START + dt.timedelta(hours=9)).decisions[0]
     assert (row.wanted, row.rule) == (5, "missing")
     assert row.inputs["signal"] == {"why": "blind", "source": "fake"}
-
-
-def run(seconds: float, writes: int = 9, outcome: Outcome = "done") -> RunRow:
-    return RunRow(
-        id=1,
-        event="summer",
-        revision=1,
-        goal="apply",
-        outcome=outcome,
-        started=START,
-        ended=START + dt.timedelta(seconds=seconds),
-        host="h",
-        pid=1,
-        writes=writes,
-        reads=9,
-    )
-
-
-def test_boots_are_expected_to_take_what_the_slowest_took() -> None:
-    assert boot_seconds(()) == 240
-    assert boot_seconds([run(60), run(95), run(70)]) == 95
-    assert boot_seconds([run(500, writes=0), run(900, outcome="failed"), run(60)]) == 60
-    assert boot_seconds([run(2)]) == 30, "a run that had next to nothing to do promises nothing"
 
 
 def test_an_unreachable_cloud_is_told_and_kept(stage: Stage) -> None:

@@ -9,6 +9,7 @@ from cloudsentry.records.marks import PREFIX, event_tag
 from cloudsentry.records.orders import CreateBalancer, Monitor
 
 SERVICE = "load-balancer"
+STATS = "/lbaas/loadbalancers/{}/stats"
 
 
 def balancers(cloud: Cloud, event: str, unit: str = "") -> list[dict[str, Any]]:
@@ -33,9 +34,9 @@ def members(cloud: Cloud, pool: str) -> list[dict[str, Any]]:
     return cloud.listed(SERVICE, f"/lbaas/pools/{pool}/members", "members")
 
 
-def connections(cloud: Cloud, balancer: str) -> int:
-    """Connections open now."""
-    return int(cloud.get(SERVICE, f"/lbaas/loadbalancers/{balancer}/stats")["stats"]["active_connections"])
+def stats(cloud: Cloud, balancer: str) -> dict[str, int]:
+    """Connections open now and since it was made, and bytes, as Octavia counts them."""
+    return {key: int(value) for key, value in cloud.get(SERVICE, STATS.format(balancer))["stats"].items()}
 
 
 def providers(cloud: Cloud) -> list[str]:

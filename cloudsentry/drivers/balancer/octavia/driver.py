@@ -48,8 +48,8 @@ class OctaviaBalancer(BalancerDriver):
 
     def _balancer(self, item: Mapping[str, Any], pool: Mapping[str, Any], scope: BalancerScope) -> Balancer | None:
         members = self._members(pool["id"]) if pool.get("members") else []
-        connections = self._connections(item["id"]) if scope.counters else None
-        return read.balancer(item, pool, members, connections, scope.event)
+        stats = self._stats(item["id"]) if scope.counters else None
+        return read.balancer(item, pool, members, stats, scope.event)
 
     def _members(self, pool: str) -> list[dict[str, Any]]:
         """Nobody's, where the pool went between the two looks: a cascade takes it before its balancer."""
@@ -60,10 +60,10 @@ class OctaviaBalancer(BalancerDriver):
                 raise
             return []
 
-    def _connections(self, id: str) -> int | None:
+    def _stats(self, id: str) -> dict[str, int] | None:
         """Missing data is a value of its own: what the provider does not tell is None."""
         try:
-            return calls.connections(self._cloud, id)
+            return calls.stats(self._cloud, id)
         except (Conflict, Denied, NotSupported):
             return None
 

@@ -19,7 +19,7 @@ def balancer(
     item: Mapping[str, Any],
     pool: Mapping[str, Any],
     members: Sequence[Mapping[str, Any]],
-    connections: int | None,
+    stats: Mapping[str, int] | None,
     event: str,
 ) -> Balancer | None:
     """One balancer with its pool and members; None where it does not bear the event's mark."""
@@ -39,7 +39,9 @@ def balancer(
         monitor=pool.get("healthmonitor_id") or "",
         algorithm=pool.get("lb_algorithm") or "",
         members=tuple(sorted(map(member, members), key=lambda one: (one.address, one.port))),
-        connections=connections,
+        connections=None if stats is None else stats.get("active_connections"),
+        served=None if stats is None else stats.get("total_connections"),
+        octets=None if stats is None else stats.get("bytes_out"),
     )
 
 

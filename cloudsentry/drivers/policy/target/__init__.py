@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cloudsentry.drivers.policy.base import PolicyDriver
 from cloudsentry.drivers.policy.guards import guarded, told_missing
-from cloudsentry.drivers.policy.timetable import floor, needed, reasons, servers_for
+from cloudsentry.drivers.policy.timetable import floor, lost, needed, reasons, servers_for
 from cloudsentry.drivers.policy.trend import coming, doubt, followed, most_lately
 from cloudsentry.records.scaling import Decision, Inputs, Reading, Rule
 
@@ -37,7 +37,7 @@ class TargetPolicy(PolicyDriver):
 
 def _blind(inputs: Inputs) -> Decision:
     demand = needed(inputs)
-    least = servers_for(inputs.capacities, demand)
+    least = servers_for(inputs.capacities, demand) + lost(inputs)
     signal = inputs.signal
     why = "there is no signal" if signal is None or isinstance(signal, Reading) else told_missing(signal)
     rule: Rule = "calendar" if least > inputs.current else "missing"

@@ -100,13 +100,13 @@ def test_a_missing_signal_does_not_stop_the_timetable() -> None:
 
 
 def test_what_is_left_carries_the_load_with_one_server_less() -> None:
-    decision = TargetPolicy().decide(inputs(600, current=6, signal=load(900)))
-    assert decision.wanted == 5, "900 at half load need 4 servers; one may fail"
+    decision = TargetPolicy().decide(inputs(600, current=6, signal=load(1900), utilisation=1.0))
+    assert decision.wanted == 5, "1900 need 4 servers; one may fail"
     assert "one server less" in decision.reasons[-1]
 
 
 def test_a_match_that_goes_on_longer_keeps_its_servers() -> None:
-    decision = CalendarPolicy().decide(inputs(180 + 60, current=8, signal=load(1800)))
+    decision = CalendarPolicy().decide(inputs(180 + 60, current=8, signal=load(3300)))
     assert (decision.wanted, decision.rule) == (8, "spare")
 
 
