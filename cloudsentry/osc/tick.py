@@ -68,6 +68,8 @@ exit codes: 0 done, 1 failed or stopped, 2 bad input, 3 the event has moved on m
             for line in text.report_lines(tick.report, f"cloudsentry event tick {parsed_args.name}"):
                 base.say(line)
         state = "dry run" if parsed_args.dry_run else None
+        for line in tick.alarms:
+            base.say(f"alarm: {line}")
         if not tick.decisions:
             self.notes = (f"event {parsed_args.name} scales no pool",)
         return TICK, [

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import re
 import zoneinfo
 from typing import Annotated
 
+from dateutil.rrule import rrulestr
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from cloudsentry.records.scaling import Demand
@@ -45,6 +47,15 @@ class Match(Part):
     )
     length: Seconds = Field(3 * 3600, description="How long the whole crowd stays.")
     ramp: Seconds = Field(1800, description="How long it takes to gather, and to leave.")
+    kind: Name | None = Field(
+        None, description="What its crowd is alike to, such as semi-final: policy forecast learns from earlier ones."
+    )
+    rrule: str | None = Field(
+        None,
+        max_length=200,
+        description="Comes again: an RRULE of RFC 5545 with COUNT or UNTIL, such as FREQ=DAILY;COUNT=5, on the wall "
+        "clock of the calendar's zone.",
+    )
     finale: Seconds = Field(
         0, description="The last part of `length`, when bursts come: then capacity is kept above the load of now."
     )
@@ -65,7 +76,7 @@ class Calendar(Part):
 
     def demands(self) -> tuple[Demand, ...]:
         """The matches in UTC, by their start. Where the wall clock shows a time twice, the earlier one is meant."""
-        found = (_demand(match, self.timezone) for match in self.matches)
+        found = (_demand(one, self.timezone) for match in self.matches for one in repeated(match))
         return tuple(sorted(found, key=lambda demand: (demand.start, demand.name)))
 
 
@@ -79,7 +90,39 @@ def _demand(match: Match, zone: str) -> Demand:
         ramp=match.ramp,
         peak=match.crowd * (1 + match.uncertainty),
         finale=min(match.finale, match.length),
+        kind=match.kind or "",
     )
+
+
+OCCURRENCES = 400
+"""Most times that one match may come again."""
+
+
+def repeated(match: Match) -> tuple[Match, ...]:
+    """The match, or every one that its rule makes of it, named by its day: 13:00 stays 13:00 over a change of clocks.
+
+    Raises ValueError for a rule that is none, that has no end, or that makes more than `OCCURRENCES`.
+    """
+    if match.rrule is None:
+        return (match,)
+    return tuple(
+        match.model_copy(update={"match": f"{match.match}-{start:%Y%m%d}", "start": start, "rrule": None})
+        for start in starts(match.rrule, match.start)
+    )
+
+
+def starts(rule: str, first: dt.datetime) -> list[dt.datetime]:
+    """The wall clock's times that a rule gives. Raises ValueError as `repeated` does."""
+    if not re.search(r"\b(COUNT|UNTIL)=", rule, re.IGNORECASE):
+        raise ValueError("a rule needs an end: COUNT or UNTIL")
+    try:
+        made = rrulestr(rule.removeprefix("RRULE:"), dtstart=first)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"not a rule of RFC 5545: {error}") from error
+    found = list(itertools.islice(made, OCCURRENCES + 1))
+    if not 0 < len(found) <= OCCURRENCES:
+        raise ValueError(f"a rule makes 1 to {OCCURRENCES} matches")
+    return found
 
 
 def instant(when: dt.datetime, zone: str) -> dt.datetime:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from cloudsentry.drivers.signal.base import UNITS
 from cloudsentry.errors import Fault
-from cloudsentry.spec.calendar import exists, local
+from cloudsentry.spec.calendar import exists, local, starts
 from cloudsentry.spec.positions import Path, Tree
 from cloudsentry.spec.wording import nearest
 
@@ -44,9 +44,18 @@ def _matches(tree: Tree, calendar: Mapped) -> Iterator[Fault]:
         if start is not None and isinstance(zone, str) and not _shown(start, zone):
             message = f"the clocks of {zone} skip {start:%H:%M} on {start:%Y-%m-%d}: the match would never start"
             yield tree.fault((*path, "start"), message)
+        yield from _rule(tree, (*path, "rrule"), _mapping(match).get("rrule"), start)
         if start is not None and not _within(start.date(), calendar):
             days = f"{calendar.get('from')} to {calendar.get('until')}"
             yield tree.fault((*path, "start"), f"{start:%Y-%m-%d} is not one of the calendar's days, {days}")
+
+
+def _rule(tree: Tree, path: Path, rule: object, start: dt.datetime | None) -> Iterator[Fault]:
+    if isinstance(rule, str) and start is not None:
+        try:
+            starts(rule, start)
+        except ValueError as error:
+            yield tree.fault(path, str(error))
 
 
 def _local(value: object) -> dt.datetime | None:
