@@ -60,12 +60,13 @@ class Tunnel:
             return  # rotated twice at once: the one between takes over before its place is had
         if self._made.get(newest % 2) != newest or not self._exists(newest):
             self._make(newest)
-        self._peer(newest, address, key, active)
+        # The way first: WireGuard tries a lost handshake again after 5 s only.
         if active:
             self._way(address)
             self._choose(newest)
         elif self.road is not None:
             self._rest(newest)
+        self._peer(newest, address, key, active)
 
     def alive(self):
         """Whether the road's device is there: wireguard-go may have died."""
