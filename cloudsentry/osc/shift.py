@@ -31,6 +31,8 @@ class ShiftMatch(base.Lister):
   %(prog)s koshien-2010 final +45m                 # rain
   %(prog)s koshien-2010 final +45m --and-later     # and every later match of its day
   %(prog)s koshien-2010 final -10m --yes
+  %(prog)s koshien-2010 final --longer +30m        # extra innings; --longer=-30m is an early end
+  %(prog)s koshien-2010 final --off                # rained out
 
 exit codes: 0 done, 1 failed, 2 bad input or not confirmed, 3 the event has moved on meanwhile"""
 
@@ -41,7 +43,11 @@ exit codes: 0 done, 1 failed, 2 bad input or not confirmed, 3 the event has move
         parser._negative_number_matcher = re.compile(r"^-\d+[dhms\d]*$")
         parser.add_argument("name", metavar="NAME", help="the event's name")
         parser.add_argument("match", metavar="MATCH", help="one of its matches")
-        parser.add_argument("by", type=seconds, metavar="TIME", help="such as +45m, +1d, -10m or +1h30m")
+        parser.add_argument("by", type=seconds, nargs="?", metavar="TIME", help="such as +45m, +1d, -10m or +1h30m")
+        parser.add_argument(
+            "--longer", type=seconds, default=0.0, metavar="TIME", help="it lasts so much longer, or shorter (-30m)"
+        )
+        parser.add_argument("--off", action="store_true", help="it is not played: its servers go")
         parser.add_argument("--and-later", action="store_true", help="the later matches of that day move as well")
         parser.add_argument("--dry-run", action="store_true", help="show the plan only")
         parser.add_argument("--yes", action="store_true", help="do not ask")
@@ -52,7 +58,16 @@ exit codes: 0 done, 1 failed, 2 bad input or not confirmed, 3 the event has move
         from cloudsentry.shift import planned
 
         event, number = self.sentry.event(parsed_args.name)
-        shift = planned(event, parsed_args.match, parsed_args.by, later=parsed_args.and_later)
+        if parsed_args.by is None and not parsed_args.longer and not parsed_args.off:
+            raise UserError("say by how much: TIME, --longer TIME, or --off")
+        shift = planned(
+            event,
+            parsed_args.match,
+            parsed_args.by or 0.0,
+            later=parsed_args.and_later,
+            longer=parsed_args.longer,
+            off=parsed_args.off,
+        )
         if not parsed_args.dry_run:
             if not parsed_args.yes:
                 _ask(shift)

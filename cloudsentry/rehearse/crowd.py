@@ -7,7 +7,7 @@ import datetime as dt
 import random
 from collections.abc import Sequence
 
-from cloudsentry.spec.calendar import Calendar, Match, instant
+from cloudsentry.spec.calendar import Calendar, Match, instant, repeated
 
 LEVEL = 0.6
 """Share of the crowd that is there before the finale."""
@@ -45,7 +45,7 @@ class Course:
 def crowds(calendar: Calendar, seed: int) -> tuple[Course, ...]:
     """A course for every match, by its start; the same seed gives the same ones."""
     rng = random.Random(seed)
-    found = (_course(match, calendar.timezone, rng) for match in calendar.matches)
+    found = (_course(one, calendar.timezone, rng) for match in calendar.matches for one in repeated(match))
     return tuple(sorted(found, key=lambda one: (one.start, one.name)))
 
 
