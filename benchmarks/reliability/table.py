@@ -1,7 +1,14 @@
-"""The harness's figures as a table of docs/reliability.rst.
+"""The harnesses' figures as tables of docs/reliability.rst.
 
-CLOUDSENTRY_RELIABILITY_JSON=figures.json pytest tests/reliability
+CLOUDSENTRY_RELIABILITY_JSON=figures.json pytest tests/reliability/test_crashes.py
 python benchmarks/reliability/table.py figures*.json > docs/reliability-table.inc
+
+python tests/reliability/exhaust.py FOLDER
+python benchmarks/reliability/table.py --sum FOLDER/cases.jsonl > docs/reliability-lab.json
+python benchmarks/reliability/table.py docs/reliability-lab.json > docs/reliability-lab.inc
+
+python benchmarks/reliability/peers.py > docs/reliability-peers.json
+python benchmarks/reliability/table.py --peers docs/reliability-peers.json > docs/reliability-peers.inc
 """
 
 from __future__ import annotations
@@ -13,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 FIGURES = ("cases", "converged", "orphans", "duplicates", "lost")
-OPERATIONS = ("provision", "re-weight", "grow", "shrink", "replace", "destroy")
+OPERATIONS = ("provision", "re-weight", "grow", "stretch", "shrink", "replace", "destroy")
+PEERS = ("accident", "contender", "first", "second", "wanted", "active", "missing", "duplicates", "broken")
 
 
 def rows(files: Iterable[str]) -> list[dict[str, Any]]:
@@ -39,9 +47,45 @@ def table(listed: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def summed(file: str) -> list[dict[str, Any]]:
+    """The lab's cases by fault and operation; those whose fault struck nothing do not count."""
+    cases = [json.loads(line) for line in Path(file).read_text().splitlines()]
+    struck = [case for case in cases if case["struck"]]
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for case in struck:
+        fault = (
+            case["fault"] if case["place"] != "journal" else case["fault"].replace("the call", "a line of the journal")
+        )
+        row = found.setdefault(
+            (fault, case["operation"]),
+            {"operation": case["operation"], "fault": fault, **dict.fromkeys((*FIGURES, "alone", "rewritten"), 0)},
+        )
+        row["cases"] += 1
+        row["converged"] += case["converged"]
+        row["alone"] += case["alone"]
+        row["rewritten"] += bool(case["writes"])
+        for name in ("orphans", "duplicates", "lost"):
+            row[name] += case[name]
+    return list(found.values())
+
+
+def peers(listed: list[dict[str, Any]]) -> str:
+    """A list-table of what each contender left."""
+    heads = ["Accident", "", "Exit", "Exit again", "Wanted", "Active", "Missing", "Twice", "Broken"]
+    lines = [".. list-table::", "   :header-rows: 1", "   :widths: 26 14 8 12 10 8 10 8 8", "", *_line(heads)]
+    for row in listed:
+        lines += _line([str(row[name]) for name in PEERS])
+    return "\n".join(lines) + "\n"
+
+
 def _line(cells: list[str]) -> list[str]:
     return [f"   {'* -' if place == 0 else '  -'} {cell}".rstrip() for place, cell in enumerate(cells)]
 
 
 if __name__ == "__main__":
-    print(table(rows(sys.argv[1:])), end="")
+    if sys.argv[1] == "--sum":
+        print(json.dumps(sorted(summed(sys.argv[2]), key=lambda row: (row["fault"], row["operation"])), indent=1))
+    elif sys.argv[1] == "--peers":
+        print(peers(json.loads(Path(sys.argv[2]).read_text())), end="")
+    else:
+        print(table(rows(sys.argv[1:])), end="")

@@ -29,7 +29,7 @@ SERVICES = ("keystone", "glance", "nova-api", "neutron", "octavia-api")
 METHODS = ("GET", "POST", "PUT", "DELETE")
 OPERATIONS = ("provision", "re-weight", "grow", "stretch", "shrink", "destroy")
 SETTLE = 5.0
-API_TIMEOUT = 15.0
+API_TIMEOUT = 30.0
 IMPATIENT = {"OS_EXECUTOR__BALANCER_TIMEOUT": "20"}
 """Seconds: shorter than the defaults, for a case to be short; longer than the lab needs to answer."""
 
