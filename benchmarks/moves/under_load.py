@@ -152,10 +152,12 @@ def main() -> None:
         for number in range(args.runs):
             runs.append(one(number, args.rate, args.connections))
             print(json.dumps(runs[-1]), file=sys.stderr, flush=True)
+    except KeyboardInterrupt:
+        pass  # what was measured until then counts
     finally:
         subprocess.run([PROGRAM, "event", "destroy", "bench-replace", "--yes"], stdout=subprocess.DEVNULL, check=False)
         narrow()
-    command = f"python benchmarks/moves/under_load.py --runs {args.runs}"
+    command = f"python benchmarks/moves/under_load.py --runs {len(runs)}"
     total = {"requests": sum(run["requests"] for run in runs), "lost": sum(run["lost"] for run in runs)}
     print(json.dumps({"command": command, "rate": args.rate, "connections": args.connections, "runs": runs} | total))
 

@@ -17,7 +17,6 @@ import cloudsentry.lab
 if TYPE_CHECKING:
     from conftest import Lab, Program
 
-pytestmark = pytest.mark.lab
 __all__ = ["stand", "wide"]
 
 SHARES = Path(cloudsentry.lab.__file__).parent / "inside" / "shares.lua"
@@ -49,6 +48,7 @@ def crowd(lab: Lab) -> Iterator[Callable[[str], Callable[[], dict[str, Any]]]]:
             one.communicate()
 
 
+@pytest.mark.lab
 def test_no_request_is_lost_while_a_pool_moves(
     lab: Lab,
     program: Program,
@@ -64,6 +64,7 @@ def test_no_request_is_lost_while_a_pool_moves(
     assert server.name in told["answers"], "nobody asked the new server"
 
 
+@pytest.mark.slow
 def test_servers_of_a_pool_move_within_their_cloud_and_nothing_drifts(
     lab: Lab, program: Program, stand: Callable[[str, int], str]
 ) -> None:
@@ -82,6 +83,7 @@ def test_servers_of_a_pool_move_within_their_cloud_and_nothing_drifts(
     assert NETWORK in program.json("event", "show", name)["body"]["pools"]["front-nara"]["networks"]
 
 
+@pytest.mark.slow
 def test_a_live_move_that_is_given_up_leaves_the_server_where_it_was_and_one_may_be_forced(
     lab: Lab, program: Program, stand: Callable[[str, int], str]
 ) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from cloudsentry.errors import UserError
 from cloudsentry.lab import layout, wan
-from cloudsentry.lab.inside import link, quotas
+from cloudsentry.lab.inside import link, quotas, wires
 
 
 @pytest.fixture
@@ -75,3 +75,10 @@ def test_a_server_that_moves_leaves_its_old_group(groups):
     assert quotas.servers_of("xeon1") == []
     assert quotas.servers_of("xeon2") == ["s1"]
     assert not (groups / old).exists()
+
+
+def test_a_networks_bridge_has_one_address_at_each_site_whatever_its_ports_are():
+    near, far = wires.own_address("private", "net"), wires.own_address("public", "net")
+    assert near != far
+    assert near == wires.own_address("private", "net")
+    assert int(near[:2], 16) & 3 == 2, "locally administered, and nobody's group"
