@@ -222,9 +222,7 @@ class LibvirtMover(MoverDriver):
         return _granted(memo, Wish(kind="join"), Wish(kind="serving"))
 
     def _release(self, order: MoveOrder, memo: Memo) -> Stride:
-        adopt = Wish(kind="adopt")
-        if not memo.get(adopt.key):
-            return Stride(state="waiting", memo=memo, wish=adopt, detail="the event's new revision")
+        """The mark first: the event's new revision counts the servers that bear it."""
         far = self._far.standing(order.server)
         if far is None or not far.running:
             raise Conflict(f"server {order.server} does not run at {order.target}")
@@ -232,6 +230,9 @@ class LibvirtMover(MoverDriver):
         if identity is not None and identity.mark != order.mark:
             self._far.mark(far.hypervisor, order.server, dataclasses.replace(identity, mark=order.mark))
             return _waiting(memo, "the server's new mark")
+        adopt = Wish(kind="adopt")
+        if not memo.get(adopt.key):
+            return Stride(state="waiting", memo=memo, wish=adopt, detail="the event's new revision")
         return self._cleared(self._near, self._far, order, memo)
 
     # Backwards

@@ -261,7 +261,7 @@ def test_turned_back_after_any_step_before_the_release_the_source_serves_and_not
     for steps in range(whole):
         world = World()
         memo, taken = _advanced(world, steps)
-        if memo.get("adopt-0-100"):
+        if world.identity.mark == ORDER.mark:
             break
         _undone(world, memo)
         _served_from(world, "home")
