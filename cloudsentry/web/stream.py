@@ -20,6 +20,8 @@ from typing import Any
 from cloudsentry.errors import SentryError
 from cloudsentry.executor.clock import Clock
 from cloudsentry.picture import Heard, Painter, Sample, Seen, told
+from cloudsentry.picture.rows import PoolWish
+from cloudsentry.records.reports import StretchLine
 
 Key = tuple[str, str, str]
 Rows = dict[Key, Any]
@@ -243,6 +245,7 @@ def _sample(heard: Heard, seen: Seen) -> Sample:
         active=sum(unit.active for unit in seen.units),
         crowd=heard.crowd,
         capacity=seen.capacity,
+        measured=heard.measured,
     )
 
 
@@ -257,6 +260,8 @@ def _rows(one: _Event) -> Rows:
     rows |= {(name, "cloud", cloud): {"cloud": cloud, "wanted": wanted} for cloud, wanted in heard.wanted}
     rows |= {(name, "decision", f"{row.id}"): asdict(row) for row in heard.decisions}
     rows |= {(name, "move", f"{row.id}"): asdict(row) for row in heard.moves}
+    rows |= {(name, "pool", row.pool): _pool(row, one.seen) for row in heard.pools}
+    rows |= {(name, "circuit", f"{row.cloud} {row.family}"): asdict(row) for row in heard.circuits}
     rows |= {(name, "sample", f"{sample.at:.1f}"): asdict(sample) for sample in one.samples}
     if heard.match:
         rows[name, "match", ""] = asdict(heard.match)
@@ -266,6 +271,9 @@ def _rows(one: _Event) -> Rows:
         seen = one.seen
         rows[name, "state", ""] = {"state": seen.state}
         rows |= {(name, "unit", f"{row.cloud} {row.unit}"): asdict(row) for row in seen.units}
+        rows |= {(name, "host", f"{row.cloud} {row.hypervisor}"): asdict(row) for row in seen.hosts}
+        rows |= {(name, "stretch", f"{row.unit} {row.cloud}"): _stretch(row) for row in seen.stretches}
+        rows |= {(name, "steer", f"{row.unit} {row.target}"): asdict(row) for row in seen.steers}
         rows |= {(name, "share", f"{row.balancer} {row.unit}"): asdict(row) for row in seen.shares}
         rows |= {(name, "server", f"{row.cloud} {row.id}"): asdict(row) for row in seen.servers}
         rows |= {
@@ -273,6 +281,22 @@ def _rows(one: _Event) -> Rows:
             for row in seen.drift
         }
     return rows
+
+
+def _pool(wish: PoolWish, seen: Seen | None) -> dict[str, Any]:
+    """A pool against its crowd; ``active`` and ``answers`` are None where nothing was seen yet."""
+    units = [unit for unit in seen.units if unit.unit.split("@")[0] == wish.pool] if seen else None
+    return asdict(wish) | {
+        "active": None if units is None else sum(unit.active for unit in units),
+        "answers": None if units is None else round(sum(unit.answers or 0.0 for unit in units), 1),
+    }
+
+
+def _stretch(line: StretchLine) -> dict[str, Any]:
+    """An end without its offer, which is for the far end and nobody else."""
+    row = asdict(line)
+    del row["offer"]
+    return row
 
 
 def _wire(rows: Rows) -> str:
