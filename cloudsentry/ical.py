@@ -59,12 +59,14 @@ def _of(entry: Any, wall: zoneinfo.ZoneInfo, crowd: float | None, moved: set[tup
         local = moment if moment.tzinfo is None else moment.astimezone(wall).replace(tzinfo=None)
         kind = entry.get(KIND)
         try:
-            yield Match(
-                match=_name(name),
-                start=local,
-                crowd=float(expected),
-                length=min(LONGEST, (end - start).total_seconds()),
-                kind=_name(str(kind)) if kind else None,
+            yield Match.model_validate(
+                {
+                    "match": _name(name),
+                    "start": local,
+                    "crowd": float(expected),
+                    "length": min(LONGEST, (end - start).total_seconds()),
+                    "kind": _name(str(kind)) if kind else None,
+                }
             )
         except ValueError as error:
             raise UserError(f"{name}: {error}") from error
@@ -75,7 +77,7 @@ def _moments(entry: Any, start: dt.datetime) -> list[dt.datetime]:
     rules = rruleset()
     if "RRULE" not in entry:
         return [start]
-    rules.rrule(rrulestr(entry["RRULE"].to_ical().decode(), dtstart=start))  # type: ignore[arg-type]
+    rules.rrule(rrulestr(entry["RRULE"].to_ical().decode(), dtstart=start))
     excepted = entry.get("EXDATE", [])
     for part in excepted if isinstance(excepted, list) else [excepted]:
         for one in part.dts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -47,9 +48,9 @@ class Boots:
             return found(db.execute(query).all())
 
 
-def found(rows: Iterable[sa.Row[tuple[object, ...]]]) -> tuple[Boot, ...]:
+def found(rows: Iterable[sa.Row[Any]]) -> tuple[Boot, ...]:
     """The boots that rows of steps tell of, by run."""
-    by_run: dict[int, list[sa.Row[tuple[object, ...]]]] = {}
+    by_run: dict[int, list[sa.Row[Any]]] = {}
     for row in rows:
         by_run.setdefault(row.run, []).append(row)
     boots: list[Boot] = []
@@ -71,5 +72,5 @@ def found(rows: Iterable[sa.Row[tuple[object, ...]]]) -> tuple[Boot, ...]:
     return tuple(boots)
 
 
-def _took(row: sa.Row[tuple[object, ...]]) -> float:
+def _took(row: sa.Row[Any]) -> float:
     return (row.ended - row.called).total_seconds() if row.called is not None and row.ended is not None else 0.0

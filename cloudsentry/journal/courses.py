@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -90,7 +91,7 @@ def filled(shares: list[float]) -> tuple[float, ...] | None:
     return tuple(found)
 
 
-def _course(row: sa.Row[tuple[object, ...]]) -> Course | None:
+def _course(row: sa.Row[Any]) -> Course | None:
     shares = filled(json.loads(row.shares))
     if shares is None:
         return None

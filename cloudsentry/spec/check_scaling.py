@@ -126,5 +126,5 @@ def _signal(tree: Tree, path: Path, scaling: Mapped) -> Iterator[Fault]:
             counted = scaling.get("unit", "requests/s")
             yield tree.fault((*path, name), f"the signal measures {measures}, the pool is counted in {counted}")
         behind = signal.get("balancer")
-        if behind is not None and behind not in balancers:
+        if isinstance(behind, str) and behind not in balancers:
             yield tree.fault((*path, name, "balancer"), f"there is no balancer '{behind}'{nearest(behind, balancers)}")

@@ -120,7 +120,7 @@ def test_a_configuration_file_that_is_not_there_is_the_users_matter(tmp_path, ca
 def test_bash_completion_knows_the_commands(capsys) -> None:
     assert main(["complete"]) == 0
     out = capsys.readouterr().out
-    assert "cmds_event='apply audit check destroy list " in out
+    assert "cmds_event='apply audit check destroy import-calendar list " in out
     assert "--out" in out
 
 
