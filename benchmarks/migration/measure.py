@@ -26,7 +26,7 @@ from cloudsentry.records.orders import CreateServers, DeleteServers, Template
 from cloudsentry.records.precopy import DEFAULTS, Route, predict
 
 EVENT = "migration"
-LOOK = 0.1
+LOOK = 0.5
 HOME, AWAY = "home", "away"
 
 
