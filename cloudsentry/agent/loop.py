@@ -163,6 +163,8 @@ def _age(row: PassRow) -> float | None:
 
 
 def _tell(event: str, tick: Tick) -> None:
+    for line in tick.alarms:
+        LOG.warning("event %s: alarm: %s", event, line)
     for row in tick.decisions:
         if row.wanted != row.current:
             why = "; ".join(row.reasons)
