@@ -48,9 +48,9 @@ class Boots:
             return found(db.execute(query).all())
 
 
-def found(rows: Iterable[sa.Row[Any]]) -> tuple[Boot, ...]:
+def found(rows: Iterable[Any]) -> tuple[Boot, ...]:
     """The boots that rows of steps tell of, by run."""
-    by_run: dict[int, list[sa.Row[Any]]] = {}
+    by_run: dict[int, list[Any]] = {}
     for row in rows:
         by_run.setdefault(row.run, []).append(row)
     boots: list[Boot] = []
