@@ -36,7 +36,8 @@ def _subject(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mover",
         metavar="NAME",
-        help="replace, image, warm, live (default: replace for a pool, image for one server, live within a cloud)",
+        help="replace, image, warm, live, libvirt (default: replace for a pool, image for one server, live within a "
+        "cloud, libvirt between hypervisors without OpenStack)",
     )
     parser.add_argument("--together", action="store_true", help="as one unit: all of them, or none")
     parser.add_argument("--at-once", type=int, metavar="N", help="servers under way at once (default: 1)")
