@@ -181,7 +181,10 @@ def _explained(event: Event, line: WeightLine, server: ServerLine | None, pins: 
     tuned = (spec.tuned or {}).get(server.unit)
     if tuned is not None and line.weight == wanted:
         return dataclasses.replace(line, wanted=wanted, why=f"pin {unit} says {pins[unit].weight}; {tuned.why}")
-    if line.weight == wanted:
+    if line.weight == wanted < pins[unit].weight:
+        why = f"pin {unit} says {pins[unit].weight}; `weights follow` gives it more, once the pool's path is tried"
+        why += " or by and by"
+    elif line.weight == wanted:
         why = f"the weight of pin {unit}"
     elif line.weight == 0:
         why = f"drained; pin {unit} says {wanted}"

@@ -51,7 +51,8 @@ class FollowWeights(base.Lister):
             )
         clock, follower = Clock(), Follower(self.sentry)
         stopped_by_signals(clock)
-        looks, lines = 0, ()
+        looks = 0
+        lines: tuple[Any, ...] = ()
         while not clock.stopped:
             began = clock.now()
             lines = _look(follower, event.event, parsed_args.dry_run, lines)

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from cloudsentry.lab.inside import quotas
-
 if TYPE_CHECKING:
     from conftest import Lab, Program
 
@@ -18,10 +16,8 @@ pytestmark = pytest.mark.slow
 NAME = "test-calibrate"
 QUOTAS = 5.0
 """A server on a Xeon has half a core, one on an Opteron a tenth (`cloudsentry.lab.layout`)."""
-NOISE = 0.25
-"""On two cores the client, the servers and the clouds' own services share what the quotas are parts of."""
-BOUND = 0.5
-"""A server that used up its quota in so many of its periods was bound by that, not by who else was at work."""
+NEAR = 0.1
+"""The issue's own bound for the ratio that is found."""
 PINS = ({"hypervisor": "private-xeon1", "count": 1}, {"hypervisor": "private-opteron1", "count": 1})
 
 
@@ -42,30 +38,20 @@ def farm(lab: Lab, program: Program, tmp_path_factory: pytest.TempPathFactory) -
     program("event", "destroy", str(path), "--yes")
 
 
-def throttled(lab: Lab) -> tuple[int, int]:
-    """(periods, periods whose quota was used up) of the Xeon's server, as the kernel counts them."""
-    (server,) = (one for one in lab.servers(NAME) if one.compute_host == "private-xeon1")
-    lines = (Path(quotas.group("private-xeon1", server.id)) / "cpu.stat").read_text().splitlines()
-    found = {name: int(value) for name, value in map(str.split, lines)}
-    return found["nr_periods"], found["nr_throttled"]
-
-
 def test_the_quotas_ratio_is_found_and_becomes_the_weights(farm: str, program: Program, lab: Lab) -> None:
     told = program.json("calibrate", farm, "web", "--from", "netns:lab-private", "--dry-run")
     assert {(row["Unit"], row["Servers"]) for row in told} == {("web@private-xeon1", 1), ("web@private-opteron1", 1)}
     program("weights", "set", farm, "front", "--measured", code=2)
 
-    periods, full = throttled(lab)
-    words = ("--from", "netns:lab-private", "--seconds", "1", "--rounds", "3")
-    rows = {row["Unit"]: row for row in program.json("calibrate", farm, "web", *words)}
+    rows = {row["Unit"]: row for row in program.json("calibrate", farm, "web", "--from", "netns:lab-private")}
     xeon, opteron = rows["web@private-xeon1"], rows["web@private-opteron1"]
-    ratio = xeon["Responses/s"] / opteron["Responses/s"]
-    ended = throttled(lab)
-    bound = (ended[1] - full) / max(1, ended[0] - periods)
-    # A machine that is busy otherwise can only make the faster kind look slower: it never gets to its quota.
-    least = QUOTAS * (1 - NOISE) if bound >= BOUND else 1.0
-    assert least < ratio < QUOTAS * (1 + NOISE), f"{rows}; quota used up in {bound:.0%} of the periods"
     assert xeon["Mbit/s"] == pytest.approx(xeon["Responses/s"] * 25.75 * 8.192 / 1000, rel=0.1)
+    if "machine" in (xeon["Limit"], opteron["Limit"]):
+        # No room for the load at all: then no number is given out as if it were known.
+        assert xeon["Weight"] is None
+        program("weights", "set", farm, "front", "--measured", code=2)
+        return
+    assert xeon["Responses/s"] / opteron["Responses/s"] == pytest.approx(QUOTAS, rel=NEAR), rows
     assert xeon["Weight"] / opteron["Weight"] == pytest.approx(xeon["Responses/s"] / opteron["Responses/s"], rel=0.03)
 
     assert program.json("weights", "set", farm, "front", "--measured")["outcome"] == "done"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from cloudsentry.clouds.hosts import host_of
 from cloudsentry.errors import NotSupported
@@ -21,7 +22,7 @@ MOST_S = 15.0
 _TRY = """command -v curl >/dev/null || exit 127
 n=$1; shift; i=0
 while [ $i -lt $n ]; do i=$((i + 1)); curl -sS -g -o /dev/null "$@" 2>/dev/null; echo " $?"; done"""
-_FORMAT = '{"status": %{http_code}, "size": %{size_download}, "connect": %{time_connect}, "total": %{time_total}}'
+_FORMAT = '{"status": "%{http_code}", "size": %{size_download}, "connect": %{time_connect}, "total": %{time_total}}'
 _WORDS = {18: "cut off", 28: "not whole in time", 7: "nobody answers", 56: "broken off", 52: "no answer"}
 
 
@@ -83,11 +84,11 @@ def told(address: str, out: str, size: int, tries: int) -> Tried:
     )
 
 
-def _why(found: dict[str, float], code: int, size: int) -> str:
+def _why(found: dict[str, Any], code: int, size: int) -> str:
     """Why a transfer does not count; empty where it does."""
     if code:
         got = int(found.get("size", 0))
         return f"{_WORDS.get(code, f'curl says {code}')}{f' after {got} bytes' if got else ''}"
-    if found.get("status") != 200:
-        return f"status {int(found.get('status', 0))}"
+    if found.get("status") != "200":
+        return f"status {found.get('status', 'unknown')}"
     return "" if found["size"] >= size else f"only {int(found['size'])} bytes"

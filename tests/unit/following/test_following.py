@@ -59,9 +59,9 @@ class World:
 
     def path(self, place: str, target: Target, spec: Fallback) -> Tried:
         self.tries += 1
-        lines = ['{"status": 200, "size": 25600, "connect": 0.04, "total": 0.1} 0'] * 5
+        lines = ['{"status": "200", "size": 25600, "connect": 0.04, "total": 0.1} 0'] * 5
         if not self.good:
-            lines[2] = '{"status": 200, "size": 13032, "connect": 0.04, "total": 2.0} 28'
+            lines[2] = '{"status": "200", "size": 13032, "connect": 0.04, "total": 2.0} 28'
         return told(target.address, "\n".join(lines), spec.size, spec.tries)
 
     def looks(self, follower: Follower, count: int) -> None:
@@ -170,3 +170,12 @@ def test_a_dry_run_looks_and_changes_nothing(world: World) -> None:
     assert report is None
     assert {line.unit: line.weight for line in lines}["far@xeon2"] == 40
     assert world.weights()["far@xeon2"] == 0
+
+
+def test_a_path_that_nobody_answers_on_is_told() -> None:
+    line = '{"status": "000", "size": 0, "connect": 0.0, "total": 2.0} 28'
+    found = told("10.0.0.1", "\n".join([line] * 3), 25600, 3)
+    assert (found.good, found.whole) == (False, 0)
+    assert found.why == "0 of 3 transfers of 25600 bytes were whole: not whole in time"
+    short = told("10.0.0.1", '{"status": "200", "size": 900, "connect": 0.1, "total": 0.2} 0', 25600, 1)
+    assert short.why.endswith("only 900 bytes")

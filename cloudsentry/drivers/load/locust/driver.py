@@ -12,6 +12,7 @@ import json
 import math
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from cloudsentry.clouds import Connect, open_cloud
@@ -145,7 +146,7 @@ def result(order: LoadOrder, done: Done, place: str) -> LoadResult:
     )
 
 
-def _rows(text: str) -> list[dict[str, object]] | None:
+def _rows(text: str) -> list[dict[str, Any]] | None:
     try:
         found = json.JSONDecoder().raw_decode(text)[0]
     except ValueError:

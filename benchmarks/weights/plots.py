@@ -1,0 +1,102 @@
+"""Draws docs/balancing/*.json, as `run.py` beside this wrote them, into docs/plots/balancing-*.svg.
+
+python benchmarks/weights/plots.py
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def read(name: str) -> Any:
+    """One part's figures; None where it was not measured."""
+    path = DOCS / "balancing" / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def write(figure: Any, name: str) -> None:
+    """As SVG, without a date in it."""
+    figure.tight_layout()
+    figure.savefig(DOCS / "plots" / f"balancing-{name}.svg", metadata={"Date": None})
+
+
+def knee(found: Any) -> None:
+    """Responses per second, and p99, by connections."""
+    figure, (rates, times) = plt.subplots(1, 2, figsize=(9, 3.4))
+    for host, steps in found["knees"].items():
+        connections, responses, p99 = zip(*steps, strict=True)
+        rates.plot(connections, responses, marker="o", label=host)
+        times.plot(connections, p99, marker="o", label=host)
+    for row in found["calibration"]:
+        if row["Unit"].endswith(("xeon1", "opteron1")):
+            rates.axhline(row["Responses/s"], color="grey", linewidth=0.7, linestyle=":")
+    for axes, title in ((rates, "responses/s (dotted: calibrated)"), (times, "p99, ms")):
+        axes.set_xscale("log", base=2)
+        axes.set_xlabel("connections")
+        axes.set_title(title, fontsize=10)
+        axes.set_ylim(bottom=0)
+    rates.legend(fontsize=8)
+    write(figure, "knee")
+
+
+def timeline(found: Any) -> None:
+    """Shares over time, with what was changed when; and the mean time of an answer."""
+    seconds = found["seconds"]
+    servers = sorted({server for second in seconds for server in second if server})
+    figure, (parts, times) = plt.subplots(2, 1, figsize=(9, 5.5), sharex=True)
+    for server in servers:
+        short = server.rsplit("-", 1)[-1]
+        whole = [sum(count for count, _ in second.values()) or 1 for second in seconds]
+        parts.plot(
+            [100 * second.get(server, [0, 0])[0] / all for second, all in zip(seconds, whole, strict=True)], label=short
+        )
+        times.plot([second.get(server, [0, float("nan")])[1] for second in seconds], label=short)
+    for moment, what in found["changes"]:
+        for axes in (parts, times):
+            axes.axvline(moment, color="grey", linewidth=0.7)
+        parts.text(moment, 101, what, fontsize=6, rotation=20)
+    parts.set_ylabel("share of answers, %")
+    parts.set_ylim(0, 100)
+    times.set_ylabel("mean time, ms")
+    times.set_xlabel("seconds")
+    times.set_yscale("log")
+    parts.legend(fontsize=8, loc="center left")
+    write(figure, "timeline")
+
+
+def shares(found: Any) -> None:
+    """Wanted and served, by driver."""
+    figure, axes = plt.subplots(figsize=(7, 3))
+    hosts = list(found["wanted"])
+    bars = {
+        "weights": found["wanted"],
+        **{name: found[name]["percent"] for name in ("haproxy", "apache", "octavia") if name in found},
+    }
+    for number, (name, percent) in enumerate(bars.items()):
+        axes.bar([place + 0.2 * number for place in range(len(hosts))], [percent[h] for h in hosts], 0.19, label=name)
+    axes.set_xticks([place + 0.3 for place in range(len(hosts))], hosts, fontsize=8)
+    axes.set_ylabel("share, %")
+    axes.legend(fontsize=8)
+    write(figure, "shares")
+
+
+def main() -> None:
+    """Draw what was measured."""
+    mpl.use("Agg")
+    mpl.rcParams["svg.hashsalt"] = "cloudsentry"  # the same figures give the same file
+    for name, draw in {"calibration": knee, "timeline": timeline, "shares": shares}.items():
+        found = read(name)
+        if found is not None:
+            draw(found)
+            print(f"docs/plots/balancing-{'knee' if name == 'calibration' else name}.svg")
+
+
+if __name__ == "__main__":
+    main()
