@@ -50,8 +50,8 @@ def wishes(event: Event, now: dt.datetime, measured: Mapping[str, float]) -> tup
             least=scaling.least,
             most=scaling.most,
             wanted=count_of(event.pools[name].pins),
-            crowd=crowd,
-            soon=None if crowd is None else max([crowd, *soon]),
+            crowd=None if crowd is None else round(crowd, 1),
+            soon=None if crowd is None else round(max([crowd, *soon]), 1),
             measured=measured.get(name),
             needed=_needed(event, name, coming) if coming else None,
         )

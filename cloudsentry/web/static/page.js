@@ -6,77 +6,8 @@ const OLD = 30;            // seconds after which what was seen of the clouds is
 const BEFORE = 4 * 3600, AFTER = 2 * 3600;   // seconds that the charts show
 
 const find = (place, what) => place.querySelector(what);
-const number = value => Math.round(value).toLocaleString("en");
-const time = seconds => new Date(seconds * 1000).toLocaleTimeString([], {hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23"});
 const put = (element, text) => { if (element.textContent !== text) element.textContent = text; };
 const classed = (element, name, kinds = ["good", "bad", "wait"]) => { for (const kind of kinds) element.classList.toggle(kind, kind === name); };
-
-function span(seconds) {
-  const s = Math.max(0, Math.floor(seconds)), d = Math.floor(s / 86400), h = Math.floor(s / 3600) % 24, m = Math.floor(s / 60) % 60;
-  if (d) return `${d} d ${h} h`;
-  if (h) return `${h} h ${m} min`;
-  return m ? `${m} min ${s % 60} s` : `${s} s`;
-}
-
-const TABLES = {
-  unit: {
-    title: "Capacity by pool and place", none: "No servers are wanted.", order: Rows.byName,
-    mark: row => (row.active < row.wanted || row.misplaced ? "short" : ""),
-    columns: [
-      {name: "Pool and place", of: row => row.unit, head: true},
-      {name: "Active / wanted", of: row => `${row.active} / ${row.wanted}`, class: "n", bar: row => (row.wanted ? row.active / row.wanted : row.active ? 1 : 0)},
-      {name: "Not active", of: row => row.other || "", class: "n"},
-      {name: "Misplaced", of: row => row.misplaced || "", class: "n"},
-      {name: "Cloud", of: row => row.cloud},
-      {name: "Hypervisors", of: row => row.hypervisors},
-    ],
-  },
-  share: {
-    title: "Weights and shares", none: "The event has no balancer with members.", order: Rows.byName,
-    mark: row => (row.online !== null && row.online < row.members ? "short" : ""),
-    columns: [
-      {name: "Members", of: row => row.unit, head: true},
-      {name: "Share", of: row => (row.share === null ? "none" : `${row.share.toFixed(1)} %`), class: "n", bar: row => (row.share || 0) / 100},
-      {name: "Weight", of: row => row.weight, class: "n"},
-      {name: "Online", of: row => (row.online === null ? `${row.members}, not checked` : `${row.online} / ${row.members}`), class: "n"},
-      {name: "Balancer", of: row => row.balancer},
-    ],
-  },
-  move: {
-    title: "Moves in flight", none: "Nothing is being moved.", order: Rows.newest, mark: row => (row.error ? "short" : ""),
-    columns: [
-      {name: "What", of: row => row.server, head: true}, {name: "From", of: row => row.source}, {name: "To", of: row => row.target},
-      {name: "Phase", of: row => row.phase}, {name: "State", of: row => row.state}, {name: "Mover", of: row => row.mover},
-      {name: "Trouble", of: row => row.error, class: "long"},
-    ],
-  },
-  drift: {
-    title: "Drift", none: "The clouds are as the event wants them.", order: Rows.byName,
-    columns: [{name: "Where", of: row => `${row.cloud} ${row.unit}`, head: true}, {name: "Kind", of: row => row.kind}, {name: "What", of: row => row.what, class: "long"}],
-  },
-  decision: {
-    title: "Decisions", none: "Nothing was decided by a policy or a call.", order: Rows.newest, wide: true,
-    mark: row => (row.state === "failed" ? "short" : ""),
-    columns: [
-      {name: "When", of: row => time(row.at), head: true, class: "keep"},
-      {name: "Pool", of: row => row.pool},
-      {name: "Servers", of: row => (row.wanted === row.current ? `${row.wanted}, held` : `${row.current} → ${row.wanted}`), class: "keep"},
-      {name: "State", of: row => row.state + (row.times > 1 ? ` ×${row.times}` : "")},
-      {name: "Why", of: row => row.why, class: "long"},
-      {name: "Rule", of: row => row.rule}, {name: "By", of: row => row.source},
-    ],
-  },
-  server: {
-    title: "Servers", none: "There are no servers.", order: Rows.byName, fold: true, wide: true,
-    mark: row => (row.status !== "ACTIVE" || !row.placed ? "short" : ""),
-    columns: [
-      {name: "Server", of: row => row.name, head: true}, {name: "Status", of: row => row.status},
-      {name: "Hypervisor", of: row => row.hypervisor + (row.placed ? "" : " (misplaced)")}, {name: "Unit", of: row => row.unit},
-      {name: "Address", of: row => row.address}, {name: "Weight", of: row => row.weight ?? "", class: "n"},
-      {name: "Member", of: row => row.member}, {name: "Cloud", of: row => row.cloud},
-    ],
-  },
-};
 
 class EventView {
   constructor(name) {
@@ -93,7 +24,8 @@ class EventView {
       servers: new Chart(find(this.element, "[data-chart=servers]"), [
         {label: "active", color: "active", fill: true, stepped: true}, {label: "wanted", color: "wanted", dash: [6, 4], stepped: true}]),
       crowd: new Chart(find(this.element, "[data-chart=crowd]"), [
-        {label: "crowd expected", color: "wait"}, {label: "active servers answer", color: "active", fill: true, stepped: true}]),
+        {label: "expected", color: "wait", dash: [6, 4]}, {label: "measured", color: "bad"},
+        {label: "active servers answer", color: "active", fill: true, stepped: true}]),
     };
   }
 
@@ -126,7 +58,7 @@ class EventView {
   }
 
   drawFigures() {
-    const {crowd, capacity} = this.last || {}, run = this.single.run;
+    const {crowd, capacity, measured} = this.last || {}, run = this.single.run;
     let active = 0, wanted = 0, odd = 0;
     for (const cloud of this.clouds.values()) wanted += cloud.wanted;
     for (const unit of this.tables.unit.rows.values()) { active += unit.active; odd += unit.misplaced; }
@@ -139,7 +71,10 @@ class EventView {
     if (seen) this.figure("servers", `${active} of ${wanted}`, places.join(", ") + (odd ? `, ${odd} misplaced` : ""), active < wanted || odd ? "bad" : "good");
     else this.figure("servers", `? of ${wanted}`, "not seen yet", "wait");
     if (crowd === undefined || crowd === null) this.figure("crowd", "–", "no pool is scaled by a timetable", "");
-    else this.figure("crowd", `${number(crowd)}/s`, `active servers answer ${number(capacity)}/s`, capacity < crowd ? "bad" : "good");
+    else {
+      const most = Math.max(crowd, measured || 0), came = measured === null ? "" : `${number(measured)}/s measured, `;
+      this.figure("crowd", `${number(crowd)}/s`, `${came}active servers answer ${number(capacity)}/s`, capacity < most ? "bad" : "good");
+    }
     if (!run) this.figure("run", "–", "no run yet", "");
     else if (!run.outcome) this.figure("run", `${run.done} of ${run.steps}`, `${run.goal} ${run.id} at work since ${time(run.started)}${run.failed ? `, ${run.failed} failed` : ""}`, run.failed ? "bad" : "wait");
     else this.figure("run", run.outcome, `${run.goal} ${run.id} at ${time(run.started)}, took ${span(run.seconds)}`, run.outcome === "done" ? "good" : "bad");
@@ -153,6 +88,13 @@ class EventView {
     if (run && (run.outcome === "failed" || run.failed)) told.push([`Run ${run.id}`, run.errors.join("; ") || "failed"]);
     for (const unit of this.tables.unit.rows.values()) {
       if (unit.misplaced) told.push(["Misplaced", `${unit.misplaced} of ${unit.unit} on ${unit.cloud}`]);
+    }
+    for (const stretch of this.tables.stretch.rows.values()) {
+      if (stretch.alive === false) told.push(["Stretch", `${stretch.unit} at ${stretch.cloud}: its far end does not answer`]);
+      else if (stretch.loss > LOSS) told.push(["Stretch", `${stretch.unit} at ${stretch.cloud} loses packets`]);
+    }
+    for (const circuit of this.tables.circuit.rows.values()) {
+      if (circuit.state !== "closed") told.push(["Left alone", `${circuit.family} of ${circuit.cloud}, after ${circuit.failures} failures in a row`]);
     }
     for (const move of this.tables.move.rows.values()) if (move.error) told.push([`Move of ${move.server}`, move.error]);
     const list = find(this.element, ".troubles"), text = JSON.stringify(told);
@@ -189,19 +131,43 @@ class EventView {
     this.charts.crowd.show([
       [...at, ...ahead.map(one => one[0])],
       [...samples.map(one => one.crowd), ...ahead.map(one => one[1])],
+      [...samples.map(one => one.measured), ...ahead.map(() => null)],
       [...samples.map(one => one.capacity), ...ahead.map(() => null)],
     ], `Requests per second: ${number(last.crowd)} expected now, the active servers answer ${number(last.capacity)}.`);
+  }
+
+  drawPhases(match, now) {
+    const list = find(this.element, ".phases"), steps = match ? phases(match) : [];
+    const at = steps.filter(([, from]) => from <= now).length - 1, drawn = `${at} ${JSON.stringify(steps)}`;
+    if (list.dataset.drawn === drawn) return;
+    list.dataset.drawn = drawn; list.hidden = !match;
+    list.replaceChildren(...steps.map(([name, from], place) => {
+      const step = document.createElement("li"), when = document.createElement("small");
+      step.className = place < at ? "past" : "";
+      if (place === at) step.setAttribute("aria-current", "step");
+      when.textContent = from ? minute(from) : "";
+      step.append(name, " ", when);
+      return step;
+    }));
   }
 
   // Every second: what changes by itself.
   tick() {
     const match = this.single.match, now = Date.now() / 1000;
+    this.drawPhases(match, now);
     if (!match) { this.figure("match", "–", "no match to come", ""); return; }
     const on = now >= match.begins, ready = match.wanted >= match.needed;
     put(find(this.element, "[data-name=match]"), on ? `${match.match} is on, for` : `${match.match} begins in`);
     const needs = `${number(match.crowd)}/s needs ${match.needed} scaled servers, ${match.wanted} wanted`;
     this.figure("match", span((on ? match.ends : match.begins) - now), match.needed ? `${needs}: ${ready ? "ready" : "not yet"}` : `${number(match.crowd)}/s expected`, !match.needed || ready ? "good" : on ? "bad" : "wait");
   }
+}
+
+// The next match's course: [name, from when on]; the last one that has begun is the one of now.
+function phases(match) {
+  const steps = [["at rest", 0], ["making ready", match.ready_by], ["crowd comes", match.begins], ["match", match.start],
+    ["finale", match.finale], ["crowd leaves", match.over], ["gone", match.ends]];
+  return steps.filter(([, from]) => from !== null);
 }
 
 const views = new Map();

@@ -48,7 +48,15 @@ def test_the_page_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
     page = client.get("/", auth=("x", TOKEN))
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
     assert "//" not in page.text.replace("<!-- ", "")
-    for name in ("page.css", "page.js", "rows.js", "charts.js", "uplot/uPlot.iife.min.js", "uplot/LICENSE.txt"):
+    for name in (
+        "page.css",
+        "page.js",
+        "rows.js",
+        "tables.js",
+        "charts.js",
+        "uplot/uPlot.iife.min.js",
+        "uplot/LICENSE.txt",
+    ):
         assert f"/static/{name}" in page.text or name.endswith("txt")
         assert client.get(f"/static/{name}").status_code == 200
     site.close()
@@ -77,12 +85,12 @@ def site(tmp_path: Path) -> Iterator[Site]:
 def opened(browser: Browser, url: str, **options: Any) -> Page:
     """The page, signed in, with the first picture on it; any error of its own fails the test that closes it."""
     page = browser.new_context(http_credentials={"username": "x", "password": TOKEN}, **options).new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
     page.on("request", lambda request: faults.append(request.url) if not request.url.startswith(url) else None)
-    page.goto(url)
+    page.goto(url, wait_until="commit")
     page.wait_for_selector("section.event .state.good")
     page.faults = faults  # type: ignore[attr-defined]
     return page
@@ -96,11 +104,17 @@ def test_capacity_that_comes_shows_without_a_reload(browser: Browser, site: Site
         assert page.inner_text("[data-figure=servers]") == "3 of 3"
         assert page.inner_text("[data-name=match]") == "final begins in"
         assert "needs 8 scaled servers, 2 wanted: not yet" in page.inner_text("[data-more=match]")
+        assert page.locator(".phases [aria-current=step]").inner_text().split()[0] in ("at", "making")
         site.stage.text = event_text(servers=8)
         site.stage.applied()
-        expect(page.locator("[data-figure=servers]")).to_have_text("9 of 9", timeout=20_000)
+        expect(page.locator("[data-figure=servers]")).to_have_text("9 of 9", timeout=60_000)
         row = page.get_by_role("row", name="front@xeon1").first.inner_text().split()
         assert row[:4] == ["front@xeon1", "4", "/", "4"]
+        demand = page.get_by_role("table", name="Demand against capacity").get_by_role("row", name="front").inner_text()
+        assert "8 / 8" in demand
+        assert "2,400/s" in demand, "four servers of full weight and four of a fifth of it answer so much"
+        hosts = page.get_by_role("table", name="Hypervisors").get_by_role("rowheader").all_inner_texts()
+        assert hosts == ["opteron1", "xeon1", "xeon2"]
         assert page.get_by_role("table", name="Weights and shares").get_by_role("row").count() == 3
         assert page.evaluate("window.sameDocument")
         assert page.locator(".plot canvas").count() == 2
@@ -116,7 +130,7 @@ def test_a_cloud_that_cannot_be_seen_is_trouble_and_not_nothing(browser: Browser
         page.wait_for_selector(".state.bad")
         assert "Clouds cannot be seen" in page.inner_text(".troubles")
         assert page.inner_text("[data-figure=servers]") == "3 of 3"
-        expect(page.locator("#announce")).to_contain_text("cannot be seen", timeout=20_000)
+        expect(page.locator("#announce")).to_contain_text("cannot be seen", timeout=60_000)
         with FakeCloud.named("scale-test").work() as state:
             state.faults.clear()
         page.wait_for_selector(".state.good")
@@ -157,7 +171,7 @@ def test_500_servers_and_50_updates_a_second_do_not_lag(browser: Browser, site: 
         page = opened(browser, url, viewport={"width": 1280, "height": 900})
         page.locator("summary").click()
         page.evaluate(SERVERS)
-        expect(page.locator("details tbody tr")).to_have_count(503, timeout=20_000)
+        expect(page.locator("details tbody tr")).to_have_count(503, timeout=60_000)
         late = page.evaluate(UPDATES)
         assert late["frames"] > 60
         assert late["drawn"] == 0, "rows that still show an old status"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ import pytest
 
 from cloudsentry.clouds.fake import FaultRule
 from cloudsentry.drivers.pool.fake import FakeCloud
+from cloudsentry.drivers.steering.fake.means import FakeSteers
+from cloudsentry.drivers.stretch.fake import FakeStretches
+from cloudsentry.records.stretching import Probe
 from cloudsentry.web.stream import BEHIND, VIEWERS, Viewer, told_to
 from web.site import Site, event_text
 
@@ -109,3 +113,75 @@ def test_streams_end_when_the_watch_is_closed(site: Site) -> None:
         assert [part async for part in told_to(site.watch, viewer)] == ["retry: 2000\n\n"]
 
     asyncio.run(ended())
+
+
+TWO_SITES = (
+    event_text()
+    + """
+stretches: {link: {driver: fake, between: [nara, osaka]}}
+steering:
+  images: {driver: fake, home: farm, targets: {farm: {to: farm.example}, nara: {balancer: front, share: 30}}}
+"""
+)
+
+
+@pytest.fixture
+def far(tmp_path: Path) -> Iterator[Site]:
+    FakeStretches.forget()
+    FakeSteers.forget_all()
+    made = Site(
+        tmp_path,
+        TWO_SITES.replace("{cloud: scale-test}", "{cloud: scale-test}, osaka: {cloud: far-test}"),
+    )
+    made.stage.applied()
+    made.watch.wake = lambda: None  # type: ignore[method-assign]
+    picture(made)
+    yield made
+    made.close()
+
+
+def shown(site: Site) -> dict[tuple[str, str], Any]:
+    return {(kind, id_): row for (_, kind, id_), row in site.watch._rows.items()}
+
+
+def test_stretches_are_shown_with_their_probes_and_never_with_their_offers(far: Site) -> None:
+    with FakeStretches.named("far-test").work() as state:
+        for one in state.ends.values():
+            one.end = replace(one.end, probe=Probe(by="gateway", up=False, loss=100.0))
+    picture(far)
+    near, sick = shown(far)["stretch", "link scale-test"], shown(far)["stretch", "link far-test"]
+    assert (near["joined"], near["alive"]) == (True, None)
+    assert (sick["alive"], sick["loss"]) == (False, 100.0)
+    assert "offer" not in near
+
+
+def test_steering_is_shown_as_wanted_and_as_it_is(far: Site) -> None:
+    with FakeSteers.named("local").work() as state:
+        for key, steer in state.steers.items():
+            state.steers[key] = replace(steer, shares=(("farm", 100.0), ("nara", 0.0)))
+    picture(far)
+    assert [(row["wanted"], row["share"]) for (kind, _), row in shown(far).items() if kind == "steer"] == [
+        (70.0, 100.0),
+        (30.0, 0.0),
+    ]
+
+
+def test_a_pool_stands_against_its_crowd_and_its_servers_answer_by_their_weight(far: Site) -> None:
+    pool = shown(far)["pool", "front"]
+    assert (pool["wanted"], pool["active"], pool["needed"]) == (2, 2, 8)
+    assert pool["answers"] == 500 + 500 / 5
+    assert shown(far)["host", "scale-test opteron1"]["answers"] == 100
+    assert shown(far)["host", "scale-test xeon2"]["answers"] is None, "its pool is not scaled"
+
+
+def test_a_circuit_of_one_of_the_events_clouds_is_shown_and_no_other(tmp_path: Path) -> None:
+    sick = [{"cloud": cloud, "family": "mover", "failures": 5, "rest": 30.0} for cloud in ("scale-test", "elsewhere")]
+    (tmp_path / "circuits.json").write_text(json.dumps(sick))
+    made = Site(tmp_path, event_text())
+    made.stage.applied()
+    made.watch.wake = lambda: None  # type: ignore[method-assign]
+    picture(made)
+    found = {key: row for key, row in shown(made).items() if key[0] == "circuit"}
+    made.close()
+    assert list(found) == [("circuit", "scale-test mover")]
+    assert found["circuit", "scale-test mover"]["failures"] == 5

@@ -1,0 +1,1 @@
+"""The live page: its pictures, and whether it keeps up."""
