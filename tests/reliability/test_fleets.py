@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import move_bench as bench
 import pytest
@@ -12,6 +15,7 @@ import pytest
 from cloudsentry import conf
 from cloudsentry.drivers.pool.fake.cloud import FakeCloud
 from cloudsentry.errors import PlanError, UserError
+from cloudsentry.journal import Journal
 from cloudsentry.loading import Loader
 from cloudsentry.migrate import Asked, Migration
 from cloudsentry.records.moving import Budget
@@ -100,3 +104,23 @@ def test_who_may_not_be_forced_is_told_so(hall: Migration) -> None:
     (moved,) = hall.run(asked(at_once=1))
     with pytest.raises(UserError, match="goes by fake, which cannot be forced"):
         hall.force(moved.id)
+
+
+def test_a_move_that_was_killed_right_after_its_revision_counts_its_server_once(tmp_path: Path) -> None:
+    def trap() -> None:
+        plain = Journal.revise
+
+        def killed(self: Journal, *args: Any, **named: Any) -> Any:
+            plain(self, *args, **named)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        Journal.revise = killed  # type: ignore[method-assign]
+
+    table = bench.Bench(tmp_path, "fake", 2)
+    with table.case(trap) as struck:
+        assert struck.met
+        assert bench.resumed("fake").state == "done"
+        found, plan = bench.newest()
+        assert {name: count_of(pool.pins) for name, pool in found.pools.items()} == {"front": 1, "front-osaka": 1}
+        assert plan.steps == ()
+        assert bench.images() == []
