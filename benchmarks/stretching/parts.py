@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from cloudsentry.lab.inside import guests
+
 LAB = Path(os.environ.get("CLOUDSENTRY_LAB_DIR") or "~/.local/share/cloudsentry/lab").expanduser()
 IPERF, STREAM = 5201, 5202
 ORIGIN = f"""#!/bin/sh
@@ -113,7 +115,13 @@ class Guest:
 
     def __init__(self, cloud: str, record: dict[str, Any]) -> None:
         self.cloud, self.id, self.name, self.ports = cloud, record["id"], record["name"], record["ports"]
-        self.netns = f"s-{record['id'][:13]}"
+        self.netns, self.host = f"s-{record['id'][:13]}", record["host"]
+
+    def machine(self) -> guests.Guest:
+        """The lab's own handle on it: what its hypervisor does to switch it on and off."""
+        os.environ |= {"LAB_DIR": str(LAB), "LAB_RUN": str(LAB / self.cloud / "run")}
+        folder = str(LAB / self.cloud / "state" / "nova" / "guests" / self.id)
+        return guests.Guest(self.cloud, self.host, folder, self.id, self.name)
 
     def command(self, *words: str) -> list[str]:
         """A command within it."""
@@ -140,7 +148,7 @@ class Guest:
         return f" {address}/" in self.run("ip", "-o", "addr")
 
 
-def guests(event: str) -> list[Guest]:
+def servers(event: str) -> list[Guest]:
     """The event's servers on both clouds."""
     found = []
     for cloud in ("private", "public"):

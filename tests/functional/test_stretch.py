@@ -39,6 +39,27 @@ VLAN: dict[str, Any] = {
 }
 TUNNEL = {"driver": "vpnaas", "between": ["nara", "osaka"], "subnets": {"nara": ["origin"], "osaka": ["front"]}}
 
+GATEWAY: dict[str, Any] = {
+    **VLAN,
+    "event": "test-gateway",
+    "stretches": {
+        "test-gw": {
+            "driver": "gateway",
+            "between": ["nara", "osaka"],
+            "cidr": "10.9.37.0/24",
+            "allocation": {"nara": "10.9.37.10-10.9.37.99", "osaka": "10.9.37.100-10.9.37.199"},
+            "image": {"nara": "tiny", "osaka": "tiny"},
+            "flavor": {"nara": "m1.tiny", "osaka": "m1.tiny"},
+            "zone": {"nara": "az1", "osaka": "az1"},
+            "origin": "nara",
+        }
+    },
+    "pools": {
+        "origin": {**POOL, "site": "nara", "networks": ["test-gw"], "pins": [{"count": 1}]},
+        "edge": {**POOL, "site": "osaka", "networks": ["front", "test-gw"], "pins": [{"count": 1}]},
+    },
+}
+
 
 def networks(lab: Lab, event: str) -> list[tuple[str, Any]]:
     """Networks, subnets and routers with the event's mark, by cloud, and VPN connections."""
@@ -124,3 +145,51 @@ def test_a_tunnel_survives_a_kill_and_its_key_is_in_its_file_alone(lab: Lab, pro
     assert program.json("event", "destroy", "test-tunnel", "--yes")["outcome"] == "done"
     assert networks(lab, "test-tunnel") == []
     assert not list(state.rglob("*.psk"))
+
+
+def test_a_pair_of_gateways_carries_the_origin_s_port_and_nothing_else(lab: Lab, program: Program, write: Any) -> None:
+    file = write(GATEWAY)
+    assert program.json("event", "apply", file)["outcome"] == "done"
+    assert all(end["Joined"] for end in program.json("stretch", "list", "test-gateway"))
+    again = program.json("event", "apply", file)
+    assert (again["outcome"], again["writes"]) == ("done", 0)
+
+    if os.geteuid() == 0:  # without root the lab's servers carry no traffic
+        servers = {server.name.split("-")[2]: server for server in lab.servers("test-gateway")}
+        (origin,) = (address["addr"] for address in servers["origin"].addresses["test-gw"])
+        edge = f"public/{servers['edge'].name}"
+        fetch = [
+            "curl",
+            "-s",
+            "-m",
+            "10",
+            "--retry",
+            "30",
+            "--retry-all-errors",
+            "--retry-delay",
+            "1",
+            "-o",
+            "/dev/null",
+        ]
+        told = ["-w", "%{http_code} %{size_download}\n", f"http://{origin}/image"]
+        assert program("lab", "exec", edge, "--", *fetch, *told).split() == ["200", str(IMAGE)]
+        # What is not named stays: another port, an echo request, and networks of others behind the far gateways.
+        elsewhere = [edge, "--", "curl", "-s", "-m", "2"]
+        program("lab", "exec", *elsewhere, f"http://{origin}:8080/", code=28)
+        program("lab", "exec", edge, "--", "ping", "-c", "1", "-W", "2", origin, code=1)
+        program("lab", "exec", *elsewhere, "--interface", "eth1", "http://10.9.0.1/", code=28)
+
+        rotated = program.json("stretch", "rotate", "test-gateway", "test-gw")
+        assert rotated["outcome"] == "done"
+        assert program("lab", "exec", edge, "--", *fetch, *told).split() == ["200", str(IMAGE)]
+        ends = program.json("stretch", "list", "test-gateway")
+        assert all(end["Joined"] and "generation 1" in end["Offer"] for end in ends)
+
+    assert program.json("event", "destroy", "test-gateway", "--yes")["outcome"] == "done"
+    assert networks(lab, "test-gateway") == []
+    left = [
+        server
+        for cloud in lab.clouds.values()
+        for server in cloud.compute.servers(tags="cloudsentry-stretch=test-gateway")
+    ]
+    assert left == []

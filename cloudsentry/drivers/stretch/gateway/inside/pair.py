@@ -11,8 +11,9 @@ import threading
 import machine
 import wire
 
-ADVERT_S = 0.3
-"""Between two advertisements; three that are missing make the other one active (RFC 5798), after 1.2 s at most."""
+ADVERT_S = 0.2
+"""Between two advertisements; three that are missing make the other one active (RFC 5798), after 0.8 s. Version 2 of
+the protocol knows whole seconds only."""
 FRESH_S = 3
 """Age of the heartbeat after which the gateway's program counts as standing still."""
 FOLDER = "pair"
@@ -26,6 +27,7 @@ def conf(config, outer, inner):
     script_user root
     enable_script_security
     vrrp_notify_fifo {place}/fifo
+    vrrp_version 3
     vrrp_garp_master_repeat 2
     vrrp_garp_master_delay 1
 }}

@@ -13,7 +13,7 @@ HEADERS = 28
 """Bytes of IPv4's and ICMP's headers, which ping's size leaves out."""
 ARP = 0x0806
 OWNED_S = 20.0
-"""Two MACs that have both claimed an address within this time own it twice."""
+"""Two MACs that claim an address in turns within this time own it twice."""
 MOST = 512
 
 
@@ -68,9 +68,9 @@ class Owners:
         now = time.monotonic()
         with self._lock:
             for owners in self._seen.values():
-                for mac in [mac for mac, at in owners.items() if now - at > OWNED_S]:
+                for mac in [mac for mac, (_, last) in owners.items() if now - last > OWNED_S]:
                     del owners[mac]
-            return sorted(address for address, owners in self._seen.items() if len(owners) > 1)
+            return sorted(address for address, owners in self._seen.items() if _overlap(list(owners.values())))
 
     def forget(self):
         """The pair has changed: who owns its addresses now is another one, and rightly."""
@@ -86,4 +86,11 @@ class Owners:
             mac, address = frame[22:28].hex(":"), socket.inet_ntoa(frame[28:32])
             if len(frame) >= 42 and address != "0.0.0.0" and mac != self._mac:
                 with self._lock:
-                    self._seen.setdefault(address, {})[mac] = time.monotonic()
+                    now, owners = time.monotonic(), self._seen.setdefault(address, {})
+                    owners[mac] = (owners.get(mac, (now,))[0], now)
+
+
+def _overlap(times):
+    """Whether two were heard in turns. One after the other is a pair of gateways that has changed, or a server that
+    has moved."""
+    return any(a[0] < b[1] and b[0] < a[1] for i, a in enumerate(times) for b in times[:i])
