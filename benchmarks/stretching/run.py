@@ -76,6 +76,7 @@ class Bench:
 
     def tunnel(self) -> float:
         """Mbit/s of the bare WireGuard tunnel, from gateway to gateway."""
+        until(lambda: self.active(self.pair) is not None and self.active(self.far) is not None, "two active gateways")
         near, far = self.active(self.pair), self.active(self.far)
         assert near is not None
         assert far is not None
