@@ -99,7 +99,18 @@ def timed(near: Cloud, source: str, size: int, far: Cloud, way: str) -> float:
 
 def cuts(near: Cloud, source: str, size: int, far: Cloud) -> dict[str, Any]:
     """The download is cut once, in the middle of what is left."""
-    fault = ["lab", "fault", "add", "private/glance", "truncate", "--method", "GET", "--path", f"{source}/file"]
+    fault = [
+        "lab",
+        "fault",
+        "add",
+        "private/glance",
+        "truncate",
+        "--method",
+        "GET",
+        "--path",
+        f"{source}/file",
+        "--after",
+    ]
     done = subprocess.run([PROGRAM, *fault, "--times", "1", "-f", "json"], capture_output=True, text=True, check=False)
     if done.returncode:
         return {"not_tried": done.stderr.strip()}
