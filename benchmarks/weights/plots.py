@@ -1,5 +1,7 @@
 """Draws docs/balancing/*.json, as `run.py` beside this wrote them, into docs/plots/balancing-*.svg.
 
+What the page shows of them (docs/balancing/figures.inc) is written as well, from the same figures.
+
 python benchmarks/weights/plots.py
 """
 
@@ -12,6 +14,7 @@ from typing import Any
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 
+DRIVERS = ("haproxy", "apache", "octavia")
 DOCS = Path(__file__).parents[2] / "docs"
 
 
@@ -77,7 +80,7 @@ def shares(found: Any) -> None:
     hosts = list(found["wanted"])
     bars = {
         "weights": found["wanted"],
-        **{name: found[name]["percent"] for name in ("haproxy", "apache", "octavia") if name in found},
+        **{name: found[name]["percent"] for name in DRIVERS if name in found},
     }
     for number, (name, percent) in enumerate(bars.items()):
         axes.bar([place + 0.2 * number for place in range(len(hosts))], [percent[h] for h in hosts], 0.19, label=name)
@@ -87,15 +90,43 @@ def shares(found: Any) -> None:
     write(figure, "shares")
 
 
+CAPTIONS = {
+    "calibration": ("knee", "The knee of a server of each kind."),
+    "timeline": ("timeline", "Shares and times around changes of weights, a drain, and a host that slows down."),
+    "shares": ("shares", "Shares wanted and served, by driver."),
+}
+
+
+def told(name: str, found: Any) -> str:
+    """What a part found, in a sentence, and how busy the machine was."""
+    busy = f" CPU pressure: {found['machine']['cpu_pressure_percent']} %." if "machine" in found else ""
+    if name == "calibration":
+        p99 = ", ".join(f"{weights} {ms} ms" for weights, ms in found["p99_ms"].items()) or "not measured"
+        limits = ", ".join(sorted({row["Limit"] for row in found["calibration"]}))
+        return (
+            f"Ratio of the kinds found: {found['ratio']}, by quotas {found['ratio_of_quotas']} (limit: {limits}). "
+            f"p99 at 85 % of the load: {p99}.{busy}"
+        )
+    if name == "shares":
+        off = ", ".join(f"{driver} {found[driver]['off_most']}" for driver in DRIVERS if driver in found)
+        return f"Over {found['requests']} requests the largest difference in points: {off}.{busy}"
+    return busy.strip()
+
+
 def main() -> None:
     """Draw what was measured."""
     mpl.use("Agg")
     mpl.rcParams["svg.hashsalt"] = "cloudsentry"  # the same figures give the same file
+    lines = [".. Written by benchmarks/weights/plots.py.\n"]
     for name, draw in {"calibration": knee, "timeline": timeline, "shares": shares}.items():
         found = read(name)
-        if found is not None:
-            draw(found)
-            print(f"docs/plots/balancing-{'knee' if name == 'calibration' else name}.svg")
+        if found is None:
+            continue
+        draw(found)
+        file, caption = CAPTIONS[name]
+        lines.append(f".. figure:: plots/balancing-{file}.svg\n\n   {caption} {told(name, found)}".rstrip() + "\n")
+        print(f"docs/plots/balancing-{file}.svg")
+    (DOCS / "balancing" / "figures.inc").write_text("\n".join(lines), encoding="utf-8")
 
 
 if __name__ == "__main__":
