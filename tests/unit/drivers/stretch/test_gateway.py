@@ -408,3 +408,21 @@ def test_a_gateway_shuts_itself_when_its_lease_is_over(left: int, open_: bool, m
     one.tick()
     far = ("198.51.100.9", "KEY=", 2)
     assert kept == ([True, (True, far)] if open_ else [False, (False, None)])
+
+
+@pytest.mark.usefixtures("inside")
+def test_who_hears_of_a_lesser_one_stays_the_active_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    import machine
+    import pair
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "gateway.json").write_text(json.dumps(config()))
+    os.mkdir("pair")
+    (tmp_path / "pair" / "fifo").write_text(
+        'INSTANCE "gateway" MASTER 100\nINSTANCE "gateway" MASTER_RX_LOWER_PRI 100\n'
+    )
+    one = pair.Pair(machine.read("gateway.json"), "eth0", "eth1")
+    one._listen()
+    assert one.active

@@ -17,6 +17,7 @@ the protocol knows whole seconds only."""
 FRESH_S = 3
 """Age of the heartbeat after which the gateway's program counts as standing still."""
 FOLDER = "pair"
+ROLES = ("MASTER", "BACKUP", "FAULT", "STOP")
 
 
 def conf(config, outer, inner):
@@ -107,7 +108,8 @@ class Pair:
         with os.fdopen(os.open(f"{FOLDER}/fifo", os.O_RDWR), encoding="ascii") as fifo:
             for line in fifo:
                 words = line.split()
-                if len(words) > 2 and words[0] == "INSTANCE":
+                # There are others, such as MASTER_RX_LOWER_PRI: what was heard while the role stays.
+                if len(words) > 2 and words[0] == "INSTANCE" and words[2] in ROLES:
                     self.active = words[2] == "MASTER"
                     machine.say(role=words[2])
                     self.changed.set()
