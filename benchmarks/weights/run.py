@@ -1,8 +1,8 @@
-"""Everything that docs/balancing.rst shows, measured on the lab, from the user's door; about four minutes.
+"""Everything that docs/balancing.rst shows, measured on the lab, from the user's door.
 
     cloudsentry lab up && OS_CLIENT_CONFIG_FILE=… python benchmarks/weights/run.py [PART …]
 
-PARTs are calibration, shares and timeline; all of them where none is named. Each writes docs/balancing/PART.json, and
+PARTs are calibration, shares and timeline, two to three minutes each; all of them where none is named. Each writes docs/balancing/PART.json, and
 says in it how busy the machine was. `plots.py` beside this draws them. The events that it makes are removed again.
 """
 
@@ -88,7 +88,7 @@ def crowd(where: str, rate: float, seconds: int) -> dict[str, Any]:
     return found | {"responses": round(sum(found["answers"].values()) / found["seconds"], 1)}
 
 
-def calibration(runs: int = 3) -> dict[str, Any]:
+def calibration(runs: int = 2) -> dict[str, Any]:
     """The kinds' ratio, unaided, the knees, and p99 at 85 % of the load: measured, equal and hand-set weights."""
     with event("bench-weights", "haproxy", PINS) as where:
         rows = cloudsentry("calibrate", "bench-weights", "web", "--from", PLACE, "--rounds", "3", data=True)
@@ -109,7 +109,7 @@ def calibration(runs: int = 3) -> dict[str, Any]:
         for _ in range(runs):
             for name, weights in sets.items():
                 cloudsentry("weights", "set", "bench-weights", "front", *(f"{u}={w}" for u, w in weights.items()))
-                made[name].append(crowd(where, rate, 6))
+                made[name].append(crowd(where, rate, 5))
     p99 = {name: round(median(run["p99_ms"] for run in found), 1) for name, found in made.items() if found}
     better = round(100 * (1 - p99["measured"] / p99["equal"]), 1) if p99 else None
     return {
