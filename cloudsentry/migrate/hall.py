@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import itertools
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from cloudsentry import loading
 from cloudsentry.drivers.mover.base import Forcible, MoverDriver
-from cloudsentry.errors import Owned, PlanError, UserError
+from cloudsentry.errors import Lost, Owned, PlanError, UserError
 from cloudsentry.executor import Clock, Pace
 from cloudsentry.executor.moves import MoveRun
 from cloudsentry.executor.tries import reading
@@ -21,6 +20,7 @@ from cloudsentry.journal import Journal
 from cloudsentry.journal.moves import Moves
 from cloudsentry.migrate.asking import Asked, Asking, Candidate, order_of, unplannable
 from cloudsentry.migrate.fleet import Gate, Slots, sail
+from cloudsentry.migrate.holds import Holds
 from cloudsentry.planner import moves as planner
 from cloudsentry.records.moving import ENDED, NO_RETURN, PHASES, Budget, Memo, Move, MovePlan, Wish
 from cloudsentry.records.progress import Progress
@@ -47,6 +47,7 @@ class Migration:
         self._pace = Pace(**asdict(sentry.settings.executor))
         self._moves = Moves(sentry.settings.journal.connection)
         self._journal = Journal(sentry.settings.journal.connection)
+        self._holds = Holds(sentry.holding)
         # Moves under way at once write to the same balancers and revise the same event: one after the other.
         self._turn = threading.RLock()
 
@@ -151,10 +152,10 @@ class Migration:
         if refusals:
             raise PlanError(tuple(dict.fromkeys(refusals)))
         ended: list[Move] = []
-        with self._alone(event.event):
+        with self._holds.alone(event.event):
             self._unmoved(event.event)
             for holds, part in itertools.groupby(candidates, lambda one: bool(one.move.memo["holds"])):
-                with self._held(event.event, holds):
+                with self._holds.event(event.event, holds):
                     ended += self._fleet([one.move for one in part], asked, listen)
                 if any(move.state != "done" for move in ended):
                     break
@@ -164,7 +165,7 @@ class Migration:
         budget = asked.budget or Budget()
         slots = Slots(budget)
         if asked.together:
-            moves = [self._moves.add(self._fresh(move)) for move in moves]
+            moves = [self._ledger(move.event).add(self._fresh(move)) for move in moves]
         gate = Gate(moves) if asked.together else None
         stop = threading.Event()
 
@@ -176,7 +177,7 @@ class Migration:
                 if not move.id and self._closed(event, asked, 0.0):
                     stop.set()
                     return move
-                known = move if move.id else self._moves.add(self._fresh(move))
+                known = move if move.id else self._ledger(move.event).add(self._fresh(move))
                 done = self._forward(known, listen, gate, leave)
             if done.state != "done" and gate is None:
                 stop.set()
@@ -200,7 +201,7 @@ class Migration:
         move = self.move(number)
         if move.state == "done":
             raise UserError(f"move {number} is done")
-        with self._alone(move.event), self._held(move.event, bool(move.memo["holds"])):
+        with self._holds.alone(move.event), self._holds.event(move.event, bool(move.memo["holds"])):
             group = self._group(self.move(number))
             for one in group:
                 self._settle(one)
@@ -214,7 +215,7 @@ class Migration:
                 raise UserError(f"move {number} is under way: roll it back first, then retry it another way")
             for one in group:
                 if one.state != "done":
-                    self._moves.turn(one.id, "open", "")
+                    self._ledger(one.event).turn(one.id, "open", "")
             fresh = [self.move(one.id) for one in group if one.state != "done"]
             gate = Gate([self.move(one.id) for one in group]) if len(group) > 1 else None
             sail(
@@ -242,13 +243,13 @@ class Migration:
         found = reading(lambda: self._mover(move).check(order), self._pace, self._clock)
         if found.refusals:
             raise PlanError(found.refusals)
-        self._moves.keep(move.id, phase=PHASES[0], memo=memo, attempts=0, mover=move.mover)
+        self._ledger(move.event).keep(move.id, phase=PHASES[0], memo=memo, attempts=0, mover=move.mover)
 
     def rollback(self, number: int, listen: Listener = silent) -> Move:
         """Undo a move, and its group. Raises `UserError` for one that is past its point of no return."""
         self._returnable(self.move(number))
         move = self.move(number)
-        with self._alone(move.event), self._held(move.event, bool(move.memo["holds"])):
+        with self._holds.alone(move.event), self._holds.event(move.event, bool(move.memo["holds"])):
             group = self._group(self.move(number))
             for one in group:
                 if one.state != "undone":
@@ -263,6 +264,8 @@ class Migration:
         self._returnable(self.move(number))
         try:
             return self.rollback(number, listen)
+        except Lost:
+            raise
         except Owned:
             self._moves.turn(number, "undoing", "stopped by hand")
             return self.move(number)
@@ -302,12 +305,13 @@ class Migration:
     ) -> Move:
         """To its end. One that found its hypervisor full begins again on the next that was asked for."""
         while True:
-            state = self._runner(move, listen).go(_meeting(gate, move.id, leave) if gate else None)
+            with self._holds.writing(move.event):
+                state = self._runner(move, listen).go(_meeting(gate, move.id, leave) if gate else None)
             move = self.move(move.id)
             others = [name for name in move.memo["hypervisors"] if name not in move.memo.get("avoid", ())]
             if state == "undone" and move.memo.get("lack") and others:
                 self._anew(move, None, ())
-                self._moves.turn(move.id, "open", "")
+                self._ledger(move.event).turn(move.id, "open", "")
                 move = self.move(move.id)
                 continue
             if state != "done" and gate is not None:
@@ -315,15 +319,18 @@ class Migration:
             return move
 
     def _back(self, move: Move, listen: Listener) -> Move:
-        self._runner(move, listen).back(move.error or None)
+        with self._holds.writing(move.event):
+            self._runner(move, listen).back(move.error or None)
         return self.move(move.id)
 
     def _runner(self, move: Move, listen: Listener) -> MoveRun:
         event, _ = self._sentry.event(move.event)
         order = order_of(event, move)
         if order.server:
+            hold = self._holds.of(move.event)
+            journal = self._journal.under(hold) if hold else self._journal
             members = Members(
-                self._loader, self._journal, event, order, move.memo, turn=self._turn, hidden=lambda: self._unsure(move)
+                self._loader, journal, event, order, move.memo, turn=self._turn, hidden=lambda: self._unsure(move)
             )
 
             def grant(wish: Wish, elapsed: float) -> Progress:
@@ -336,7 +343,7 @@ class Migration:
             order,
             move,
             grant=grant,
-            ledger=self._moves,
+            ledger=self._ledger(move.event),
             pace=self._pace,
             clock=self._clock,
             listen=listen,
@@ -358,23 +365,10 @@ class Migration:
         if move.state not in ENDED and 0 <= age < self._pace.settle:
             self._clock.sleep(self._pace.settle - age)
 
-    @contextlib.contextmanager
-    def _alone(self, event: str) -> Iterator[None]:
-        """Nobody else moves anything of the event."""
-        with self._owned(f"{event}.move"):
-            yield
-
-    @contextlib.contextmanager
-    def _held(self, event: str, holds: bool) -> Iterator[None]:
-        """A single server's move holds the event itself as well."""
-        with self._owned(event) if holds else contextlib.nullcontext():
-            yield
-
-    def _owned(self, name: str) -> contextlib.AbstractContextManager[object]:
-        from cloudsentry.journal.ownership import owned
-
-        where = self._sentry.settings.ownership
-        return owned(name, where.backend_url, lease=where.lease)
+    def _ledger(self, event: str) -> Moves:
+        """The journal's moves, for whoever holds those of an event: what comes too late is refused."""
+        hold = self._holds.moves_of(event)
+        return self._moves.under(hold) if hold else self._moves
 
     def _unmoved(self, event: str) -> None:
         """What an earlier call has left is finished first: the next one's counts start from what that leaves."""
