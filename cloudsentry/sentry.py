@@ -202,23 +202,29 @@ class Sentry:
         """
         from cloudsentry.clouds.session import cloud_names
         from cloudsentry.journal.leaks import Leaks
+        from cloudsentry.journal.moves import Moves
 
         rows = self._journal.events()
         newest = {row.name: self.event(row.name)[0] for row in rows}
         places = {name: self._places(event) for name, event in newest.items()}
-        leaks = Leaks(self._settings.journal.connection)
+        leaks, moves = Leaks(self._settings.journal.connection), Moves(self._settings.journal.connection)
+        moving = [move for row in rows for move in moves.unended(row.name)]
         try:
             audit = Audit(
                 looker=self._looker,
                 leaks=leaks,
                 clouds=cloud_names(),
                 kept=tuple((newest[row.name], places[row.name]) for row in rows if row.state == "kept"),
+                open=self._loader.open,
+                ended=tuple((newest[row.name], places[row.name]) for row in rows if row.state != "kept"),
+                moving=frozenset(str(move.memo.get("op", "")) for move in moving) - {""},
                 places=tuple(place for known in places.values() for place in known),
             )
             lines = audit.lines(between)
             return audit.delete(lines) if delete else lines
         finally:
             leaks.close()
+            moves.close()
 
     def _places(self, event: Event) -> tuple[Place, ...]:
         newest = self._journal.revision(event.event)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from cloudsentry.planner.make import compare
 from cloudsentry.records.orders import DeleteBalancer, DeleteServers
-from cloudsentry.records.plans import Drift
+from cloudsentry.records.plans import Drift, Step
+from cloudsentry.records.stretching import CloseEnd
 from cloudsentry.records.views import Snapshot
 from cloudsentry.spec.event import Event
 
 
-def surplus_and_gone(event: Event, snapshot: Snapshot) -> tuple[set[str], tuple[Drift, ...]]:
-    """Ids of servers and balancers that the event does not want, and what is missing. ``snapshot`` is of a full look.
+def surplus_and_gone(event: Event, snapshot: Snapshot) -> tuple[set[str], tuple[Drift, ...], tuple[Step, ...]]:
+    """Ids of what the event does not want, what is missing, and the steps that would take away what it no longer has.
 
-    Servers that a next apply would replace (misplaced, outdated, in ERROR) are drift and no surplus.
+    ``snapshot`` is of a full look. Servers that a next apply would replace (misplaced, outdated, in ERROR) are drift
+    and no surplus.
     """
     parts = compare(event, snapshot)
     ids = {server.id for pool in parts.pools.values() for one in pool.standing.values() for server in one.surplus}
@@ -21,4 +23,6 @@ def surplus_and_gone(event: Event, snapshot: Snapshot) -> tuple[set[str], tuple[
             ids |= set(step.subject.ids)
         elif isinstance(step.subject, DeleteBalancer):
             ids.add(step.subject.id)
-    return ids, tuple(line for line in parts.drift if line.kind == "missing")
+        elif isinstance(step.subject, CloseEnd):
+            ids |= {id for _, id in step.subject.objects}
+    return ids, tuple(line for line in parts.drift if line.kind == "missing"), tuple(parts.leftovers)

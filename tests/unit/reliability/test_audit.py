@@ -11,6 +11,7 @@ import pytest
 
 from cloudsentry.drivers.balancer.fake.cloud import FakeBalancers
 from cloudsentry.drivers.pool.fake.cloud import FakeCloud
+from cloudsentry.drivers.stretch.fake.cloud import FakeStretches
 from cloudsentry.osc.shell import main
 from cloudsentry.records.marks import Mark
 from cloudsentry.records.orders import CreateBalancer, CreateServerGroup
@@ -118,6 +119,28 @@ def test_what_a_destroyed_event_left_is_a_leak(kept: Sentry) -> None:
     with FakeCloud.named("private").work() as cloud:
         cloud.servers["koshien-2010"] = dict([left])
     assert [(one.state, one.event) for one in kept.audit()] == [("leak", "koshien-2010")]
+
+
+@pytest.mark.parametrize("ended", [True, False], ids=["of a destroyed event", "that the event no longer has"])
+def test_what_only_its_own_driver_can_tell_is_found_and_goes(ended: bool, sentry: Sentry) -> None:
+    body = koshien()
+    body["stretches"] = {"link": {"driver": "fake", "between": ["private", "nara"]}}
+    body["sites"].setdefault("private", {"cloud": "private"})
+    sentry.apply(event(body))
+    stretches = FakeStretches.named("private")
+    left = deepcopy(stretches.state.ends)
+    assert sentry.audit(between=0) == ()
+    sentry.destroy("koshien-2010")
+    if not ended:
+        del body["stretches"]
+        sentry.apply(event(body))
+    with stretches.work() as state:
+        state.ends.update(left)
+    for passes in (1, 2):
+        (line,) = (one for one in sentry.audit(between=0) if one.kind == "stretch")
+        assert (line.state, line.cloud, line.name, line.passes) == ("leak", "private", "link", passes)
+    assert {one.state for one in sentry.audit(between=0, delete=True) if one.kind == "stretch"} == {"deleted"}
+    assert not stretches.state.ends
 
 
 def test_the_command(kept: Sentry, forgotten: str, capsys: pytest.CaptureFixture[str]) -> None:
