@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 RECENT = 900.0
 """Seconds that readings are kept for the next decisions: as long as a policy looks back."""
+BETWEEN = 60.0
+"""Seconds from one decision to the next, at the most: cron and timers tick every minute."""
 HOOK = "hook:"
 """How the source of a decision begins that a hook's worker carries out."""
 
@@ -144,10 +146,10 @@ class Gatherer:
 
 
 def boot_of(inputs: Inputs, boots: tuple[Boot, ...], pins: list[Pin]) -> float:
-    """Seconds until servers ordered now serve, for as many as the timetable wants at most by then."""
+    """Seconds until servers serve that the next decision orders, for as many as the timetable wants at most by then."""
     places = {f"{inputs.pool}@{pin.hypervisor}" for pin in pins if pin.hypervisor}
     units = places or {boot.unit for boot in boots if boot.unit.split("@")[0] == inputs.pool}
-    longest = lead(boots, units, max(1, inputs.most - inputs.current))
+    longest = BETWEEN + lead(boots, units, max(1, inputs.most - inputs.current))
     last = inputs.now + dt.timedelta(seconds=inputs.ahead + longest)
     batch = servers_for(inputs.capacities, peak(inputs.demands, inputs.now, last)) - inputs.current
-    return lead(boots, units, max(1, batch))
+    return BETWEEN + lead(boots, units, max(1, batch))

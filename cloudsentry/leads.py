@@ -19,10 +19,14 @@ def lead(boots: Sequence[Boot], units: Collection[str], batch: int) -> float:
     """Seconds from a decision until ``batch`` servers serve: the 99th percentile of what it took on the slowest unit.
 
     A unit that no run tells of counts as the others do. What was learnt with larger or smaller batches is corrected by
-    what each further server took (least squares over all boots, never less than nothing).
+    what each further server took (least squares over all boots, never less than nothing). A batch larger than any
+    before is taken to last in proportion to the largest: the most that can be while servers do not slow each other down.
     """
     if not boots:
         return BOOT_UNKNOWN
+    largest = max(boot.batch for boot in boots)
+    if batch > largest:
+        return lead(boots, units, largest) * batch / largest
     each = slope(boots)
     known = {boot.unit for boot in boots if boot.unit in units}
     groups = [[boot for boot in boots if boot.unit == unit] for unit in known] or [list(boots)]
