@@ -2,8 +2,9 @@
 
     cloudsentry lab up && OS_CLIENT_CONFIG_FILE=… python benchmarks/weights/run.py [PART …]
 
-PARTs are calibration, shares and timeline, two to three minutes each; all of them where none is named. Each writes docs/balancing/PART.json, and
-says in it how busy the machine was. `plots.py` beside this draws them. The events that it makes are removed again.
+PARTs are calibration, shares and timeline, two to three minutes each; all of them where none is named. Each writes
+docs/balancing/PART.json, and says in it how busy the machine was. `plots.py` beside this draws them. The events that it
+makes are removed again.
 """
 
 from __future__ import annotations
