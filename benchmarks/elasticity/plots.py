@@ -33,7 +33,7 @@ def _course(result: dict[str, Any], folder: Path) -> None:
     first, last = (int(hour * 3600 / STEP) for hour in WINDOWS[result["trace"]])
     figure, axes = plt.subplots(figsize=(9, 3.2))
     hours = np.arange(first, last) * STEP / 3600
-    demand = result["courses"]["target"][0][first:last]
+    demand = next(iter(result["courses"].values()))[0][first:last]
     axes.fill_between(hours, demand, step="post", color="0.85", label="needed")
     for name in [name for name in SHOWN if name in result["courses"]]:
         axes.step(hours, result["courses"][name][1][first:last], where="post", linewidth=1, label=name)
