@@ -20,7 +20,7 @@ def lead(boots: Sequence[Boot], units: Collection[str], batch: int) -> float:
 
     A unit that no run tells of counts as the others do. What was learnt with larger or smaller batches is corrected by
     what each further server took (least squares over all boots, never less than nothing). A batch larger than any
-    before is taken to last in proportion to the largest: the most that can be while servers do not slow each other down.
+    before is taken to last in proportion to the largest: the most it can be while servers boot alike.
     """
     if not boots:
         return BOOT_UNKNOWN
