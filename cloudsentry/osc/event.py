@@ -124,8 +124,9 @@ class Status(base.Lister):
 
 
 class Watch(base.Command):
-    """Show an applied event again and again: redrawn on a terminal, a line each time elsewhere.
+    """Show an applied event again and again: redrawn on a terminal; elsewhere a line each time, and what is new
 
+    Servers, balancers, stretches with their probes, steering, moves under way, and clouds that do not answer.
     Ends with Ctrl-C, or after --times looks. A cloud that does not answer is told, and asked again.
     """
 
@@ -146,10 +147,14 @@ class Watch(base.Command):
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Look until told to stop."""
         from cloudsentry.osc import watch
+        from cloudsentry.picture import moving
 
-        watch.until_stopped(
-            lambda: self.sentry.status(parsed_args.name), every=parsed_args.every, times=parsed_args.times
-        )
+        def look() -> watch.Look:
+            status = self.sentry.status(parsed_args.name)
+            under_way = moving.under_way(self.sentry, status.event)
+            return watch.Look(status=status, moves=under_way, resting=self.sentry.resting() or ())
+
+        watch.until_stopped(look, every=parsed_args.every, times=parsed_args.times)
 
 
 class Destroy(base.ShowOne):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
 
 from cloudsentry.errors import DriverError
 from cloudsentry.executor.clock import Clock
 from cloudsentry.osc.columns import shown
+from cloudsentry.records.moving import Move
 from cloudsentry.records.reports import Status
 from cloudsentry.render import rows, text
 
@@ -19,10 +21,20 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-Show = Callable[[Status | DriverError], None]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """An event at one moment. ``resting`` has a line per service that is left alone as it did not answer."""
+
+    status: Status
+    moves: tuple[Move, ...] = ()
+    resting: tuple[str, ...] = ()
 
 
-def until_stopped(look: Callable[[], Status], *, every: float, times: int) -> None:
+Show = Callable[[Look | DriverError], None]
+
+
+def until_stopped(look: Callable[[], Look], *, every: float, times: int) -> None:
     """Look and show, ``every`` seconds, ``times`` times or (0) until Ctrl-C, which is the way to end this.
 
     A driver's error is shown instead of the status and the next look is made all the same.
@@ -39,7 +51,18 @@ def until_stopped(look: Callable[[], Status], *, every: float, times: int) -> No
             return
 
 
-def _looked(look: Callable[[], Status]) -> Status | DriverError:
+def lines(look: Look) -> tuple[str, ...]:
+    """What is beside the servers, a line each: stretches, steering, moves, services left alone; then the summary."""
+    return (
+        *(text.stretch(one) for one in look.status.stretches),
+        *(text.steer(one) for one in look.status.steers),
+        *(text.move(one) for one in look.moves),
+        *look.resting,
+        text.status_summary(look.status),
+    )
+
+
+def _looked(look: Callable[[], Look]) -> Look | DriverError:
     try:
         return look()
     except DriverError as error:
@@ -48,7 +71,19 @@ def _looked(look: Callable[[], Status]) -> Status | DriverError:
 
 @contextmanager
 def _lines() -> Iterator[Show]:
-    yield lambda seen: print(str(seen) if isinstance(seen, DriverError) else text.status_summary(seen), flush=True)
+    """Plain lines; what has not changed since the last look is not said again, the summary aside."""
+    said: set[str] = set()
+
+    def show(seen: Look | DriverError) -> None:
+        if isinstance(seen, DriverError):
+            print(seen, flush=True)
+            return
+        *beside, summary = lines(seen)
+        print(*(line for line in beside if line not in said), summary, sep="\n", flush=True)
+        said.clear()
+        said.update(beside)
+
+    yield show
 
 
 @contextmanager
@@ -59,16 +94,17 @@ def _screen() -> Iterator[Show]:
         yield lambda seen: live.update(_drawn(seen), refresh=True)
 
 
-def _drawn(seen: Status | DriverError) -> RenderableType:
+def _drawn(seen: Look | DriverError) -> RenderableType:
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
     if isinstance(seen, DriverError):
         return Text(str(seen), style="red")
-    columns, lines = rows.servers(seen)
+    columns, cells = rows.servers(seen.status)
     table = Table(*columns)
-    for line in lines:
+    for line in cells:
         table.add_row(*(str(cell) for cell in shown(line)))
-    below = [*(text.balancer(line) for line in seen.balancers), *(text.drift(one) for one in seen.drift)]
-    return Group(table, *(Text(line) for line in (*below, text.status_summary(seen))))
+    status = seen.status
+    below = [*(text.balancer(line) for line in status.balancers), *(text.drift(one) for one in status.drift)]
+    return Group(table, *(Text(line) for line in (*below, *lines(seen))))

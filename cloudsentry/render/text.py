@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections import Counter
 
 from cloudsentry.records import orders, steering, stretching
+from cloudsentry.records.moving import Move
 from cloudsentry.records.plans import Drift, Plan, Step
-from cloudsentry.records.reports import BalancerLine, Counts, Report, ServerLine, Status, StepReport
+from cloudsentry.records.reports import (
+    BalancerLine,
+    Counts,
+    Report,
+    ServerLine,
+    Status,
+    SteerLine,
+    StepReport,
+    StretchLine,
+)
 
 
 def count(number: int, noun: str) -> str:
@@ -41,8 +51,6 @@ def what(step: Step) -> str:
             return f"this end may let packets cross for {subject.seconds / 3600:g} h more"
         case stretching.CloseEnd() as subject:
             return ", ".join(f"{kind} {ident}" for kind, ident in subject.objects)
-
-
         case steering.SetShares() as subject:
             return ", ".join(f"{one.name} {one.share:g} %" for one in subject.targets)
         case steering.Settle():
@@ -51,6 +59,8 @@ def what(step: Step) -> str:
             return "what stood before the event"
         case steering.Forget():
             return "the mark and what was kept"
+
+
 def _place(subject: orders.CreateServers) -> str:
     if subject.hypervisor:
         return f" on {subject.hypervisor}"
@@ -141,3 +151,25 @@ def server(line: ServerLine) -> str:
     """A server in one line, for watching without a terminal."""
     place = "" if line.placed else f" (should be {line.pinned})"
     return f"{line.cloud} {line.unit} {line.name} {line.status} {line.hypervisor}{place}"
+
+
+def stretch(line: StretchLine) -> str:
+    """One end of a stretch in one line."""
+    joined = "joined" if line.joined else "not joined"
+    far = "" if line.alive is None else ", far end answers" if line.alive else ", far end SILENT"
+    rtt = "" if line.rtt is None else f", {line.rtt:.1f} ms"
+    loss = "" if line.loss is None else f", {line.loss:g} % lost"
+    return f"stretch {line.unit} at {line.cloud}: {line.state}, {joined}{far}{rtt}{loss}"
+
+
+def steer(line: SteerLine) -> str:
+    """One target of a steering in one line."""
+    wanted, real = ("?" if share is None else f"{share:g} %" for share in (line.wanted, line.share))
+    detail = f" ({line.detail})" if line.detail else ""
+    return f"steering {line.unit}: {line.target} gets {real} of {wanted} wanted, {line.state}{detail}"
+
+
+def move(one: Move) -> str:
+    """A move in one line."""
+    error = f": {one.error}" if one.error else ""
+    return f"move {one.id} of {one.server} from {one.source} to {one.target}: {one.phase}, {one.state}{error}"

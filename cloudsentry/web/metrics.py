@@ -1,6 +1,7 @@
 """What /metrics tells: calls of this process, counts of the journal, and servers as they were last seen.
 
-Labels are bounded: by the events that are kept (`EVENTS` at most), their clouds, and fixed words. Where a look
+Labels are bounded: by the events that are kept (`EVENTS` at most), the names of an event file (clouds, pools,
+stretches, steerings and their targets), and fixed words; never by servers or hypervisors. Where a look
 failed there are no servers to tell, so the series are absent: a scraper must never read "none" for "not known".
 """
 
@@ -15,6 +16,7 @@ from prometheus_client.registry import Collector
 
 from cloudsentry.errors import SentryError
 from cloudsentry.journal.tallies import Tallies, Tally
+from cloudsentry.picture import Seen
 from cloudsentry.web.bodies import Said
 from cloudsentry.web.stream import Now, Watch
 
@@ -54,6 +56,10 @@ class Told(Collector):
         events = self._watch.now()[:EVENTS]
         yield from _servers(events)
         yield from _looks(events)
+        yield from _pools(events)
+        yield from _stretches(events)
+        yield from _steering(events)
+        yield from _circuits(events)
         up = GaugeMetricFamily("cloudsentry_journal_up", "Whether the journal can be used.")
         try:
             found = [*_runs(self._tallies), *_decisions(self._tallies)]
@@ -113,6 +119,78 @@ def _looks(events: Iterable[Now]) -> Iterator[Metric]:
         if one.seen is not None and one.seen.capacity is not None and not one.trouble:
             capacity.add_metric((name,), one.seen.capacity)
     yield from (up, at, crowd, capacity, begins, moves)
+
+
+def _pools(events: Iterable[Now]) -> Iterator[Metric]:
+    labels = ("event", "pool")
+    needed = GaugeMetricFamily("cloudsentry_pool_servers_needed", "Servers for the match on, or next.", labels=labels)
+    wanted = GaugeMetricFamily(
+        "cloudsentry_pool_servers_wanted", "Servers that a scaled pool is to have.", labels=labels
+    )
+    measured = GaugeMetricFamily("cloudsentry_pool_load", "Load of late, in the pool's unit.", labels=labels)
+    answers = GaugeMetricFamily("cloudsentry_pool_capacity", "Load that active servers answer.", labels=labels)
+    for one in events:
+        for pool in one.heard.pools:
+            names = (one.heard.event, pool.pool)
+            wanted.add_metric(names, pool.wanted)
+            if pool.needed is not None:
+                needed.add_metric(names, pool.needed)
+            if pool.measured is not None:
+                measured.add_metric(names, pool.measured)
+            if one.seen is not None and not one.trouble:
+                units = (unit for unit in one.seen.units if unit.unit.split("@")[0] == pool.pool)
+                answers.add_metric(names, sum(unit.answers or 0.0 for unit in units))
+    yield from (needed, wanted, measured, answers)
+
+
+def _stretches(events: Iterable[Now]) -> Iterator[Metric]:
+    labels = ("event", "stretch", "cloud")
+    joined = GaugeMetricFamily("cloudsentry_stretch_joined", "Whether an end is joined.", labels=labels)
+    alive = GaugeMetricFamily("cloudsentry_stretch_alive", "Whether the far end answers.", labels=labels)
+    rtt = GaugeMetricFamily("cloudsentry_stretch_rtt_seconds", "Round trip.", labels=labels, unit="seconds")
+    loss = GaugeMetricFamily("cloudsentry_stretch_loss_ratio", "Probes lost.", labels=labels, unit="ratio")
+    for name, seen in _seen(events):
+        for end in seen.stretches:
+            names = (name, end.unit, end.cloud)
+            joined.add_metric(names, end.joined)
+            # Where nobody has tried of late there is no series: not tried is neither well nor sick.
+            if end.alive is not None:
+                alive.add_metric(names, end.alive)
+            if end.rtt is not None:
+                rtt.add_metric(names, end.rtt / 1000)
+            if end.loss is not None:
+                loss.add_metric(names, end.loss / 100)
+    yield from (joined, alive, rtt, loss)
+
+
+def _steering(events: Iterable[Now]) -> Iterator[Metric]:
+    labels = ("event", "steering", "target")
+    wanted = GaugeMetricFamily("cloudsentry_steering_wanted_ratio", "Share of the clients wanted.", labels=labels)
+    real = GaugeMetricFamily("cloudsentry_steering_share_ratio", "Share that the means give.", labels=labels)
+    for name, seen in _seen(events):
+        for line in seen.steers:
+            if line.wanted is not None:
+                wanted.add_metric((name, line.unit, line.target), line.wanted / 100)
+            if line.share is not None:
+                real.add_metric((name, line.unit, line.target), line.share / 100)
+    yield from (wanted, real)
+
+
+def _circuits(events: Iterable[Now]) -> Iterator[Metric]:
+    open_ = GaugeMetricFamily(
+        "cloudsentry_circuit_open", "Whether a cloud's service is left alone.", labels=("cloud", "service")
+    )
+    failures = GaugeMetricFamily("cloudsentry_circuit_failures", "Failures in a row.", labels=("cloud", "service"))
+    lines = {(line.cloud, line.family): line for one in events for line in one.heard.circuits}
+    for names, line in sorted(lines.items()):
+        open_.add_metric(names, line.state != "closed")
+        failures.add_metric(names, line.failures)
+    yield from (open_, failures)
+
+
+def _seen(events: Iterable[Now]) -> Iterator[tuple[str, Seen]]:
+    """(event, what was seen) where the last look succeeded."""
+    return ((one.heard.event, one.seen) for one in events if one.seen is not None and not one.trouble)
 
 
 def _runs(tallies: Tallies) -> Iterator[Metric]:

@@ -156,7 +156,10 @@ class Watch:
         for name, one in list(self._events.items()):
             due = time.monotonic() - one.asked >= self._every
             if due and (one.look is None or one.look.done()):
-                one.look = self._looks.submit(self.look, name)
+                try:
+                    one.look = self._looks.submit(self.look, name)
+                except RuntimeError:  # closed meanwhile: nobody is told anything any more
+                    return
         self.publish()
 
     def look(self, name: str) -> None:

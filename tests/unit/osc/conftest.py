@@ -49,6 +49,7 @@ def _no_handlers_left() -> Iterator[None]:
 def hall(monkeypatch: pytest.MonkeyPatch) -> Hall:
     made = Hall()
     monkeypatch.setattr(shell, "open_hall", lambda config_file: made)
+    monkeypatch.setattr("cloudsentry.picture.moving.under_way", made.under_way)
     return made
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,11 @@ import pytest
 
 from cloudsentry.errors import Busy, DriverError, Fault, Owned, PlanStale, SpecError
 from cloudsentry.osc.shell import main
+from cloudsentry.records.moving import Move
 from cloudsentry.records.plans import Plan
-from cloudsentry.records.reports import Note, Report, Status, StepReport
+from cloudsentry.records.reports import Note, Report, Status, SteerLine, StepReport, StretchLine
+
+NOW = dt.datetime(2026, 8, 21, tzinfo=dt.UTC)
 
 ENDED = Note(kind="ended", step="a", unit="nara-hv1", cloud="private", verb="create", detail="done", elapsed=3.2)
 
@@ -154,9 +158,37 @@ def test_watch_goes_on_when_a_cloud_does_not_answer(hall, status: Status, capsys
     hall.answers = {"status": Busy("try later", cloud="private")}
     assert main(["event", "watch", "cup", "--every", "0.01", "--times", "2"]) == 0
     assert capsys.readouterr().out == "private: try later\n" * 2
-    hall.answers = {"status": status}
+    hall.answers = {"status": status, "under_way": ()}
     assert main(["event", "watch", "cup", "--every", "0.01", "--times", "1"]) == 0
     assert "drifted" in capsys.readouterr().out
+
+
+def test_watch_tells_stretches_steering_and_moves_once_and_again_when_they_change(hall, status: Status, capsys) -> None:
+    end = StretchLine(
+        cloud="public", unit="link", driver="gateway", state="ACTIVE", joined=True, offer="", objects=2,
+        alive=False, loss=100.0,
+    )  # fmt: skip
+    steer = SteerLine(
+        unit="images", driver="dns", cloud="local", target="osaka", to="", wanted=30.0, share=0.0, state="CHANGED"
+    )
+    move = Move(
+        id=7, event="cup", server="vm-1", source="private", target="public", mover="live", phase="copy",
+        started=NOW, updated=NOW,
+    )  # fmt: skip
+    hall.answers = {
+        "status": replace(status, stretches=(end,), steers=(steer,)), "under_way": (move,), "resting": ("public nova",)
+    }  # fmt: skip
+    assert main(["event", "watch", "cup", "--every", "0.01", "--times", "2"]) == 0
+    out = capsys.readouterr().out
+    told = out.splitlines()
+    assert told[:4] == [
+        "stretch link at public: ACTIVE, joined, far end SILENT, 100 % lost",
+        "steering images: osaka gets 0 % of 30 % wanted, CHANGED",
+        "move 7 of vm-1 from private to public: copy, open",
+        "public nova",
+    ]
+    assert told[4] == told[5]
+    assert len(told) == 6, "what has not changed is not said twice"
 
 
 def test_ctrl_c_is_the_way_to_end_a_watch(hall, capsys) -> None:

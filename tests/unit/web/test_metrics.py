@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from cloudsentry.clouds.fake import FaultRule
 from cloudsentry.drivers.pool.fake import FakeCloud
+from cloudsentry.drivers.steering.fake.means import FakeSteers
+from cloudsentry.drivers.stretch.fake import FakeStretches
+from cloudsentry.journal.decisions import DecisionRow, Decisions
+from cloudsentry.records.stretching import Probe
 from web.site import Site, event_text
+from web.test_stream import TWO_SITES
 
 ETC = Path(__file__).parents[3] / "etc"
 Series = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -72,15 +80,69 @@ def test_decisions_are_counted_as_often_as_they_were_made(site: Site) -> None:
 
 def test_labels_are_bounded(site: Site) -> None:
     labels = {name for _, pairs in scraped(site) for name, _ in pairs}
-    assert labels <= {"event", "cloud", "goal", "outcome", "rule", "state", "source"}
+    named = {"pool", "stretch", "steering", "target", "service"}
+    assert labels <= {"event", "cloud", "goal", "outcome", "rule", "state", "source", *named}
 
 
-def test_alerts_and_dashboard_ask_only_for_series_that_there_are(site: Site) -> None:
-    import json
-    import re
+@pytest.fixture
+def far(tmp_path: Path) -> Iterator[Site]:
+    """Two sites with a stretch whose probe has spoken, steering that somebody has changed, and a sick API."""
+    FakeStretches.forget()
+    FakeSteers.forget_all()
+    sick = [{"cloud": "scale-test", "family": "mover", "failures": 5, "rest": 30.0}]
+    (tmp_path / "circuits.json").write_text(json.dumps(sick))
+    made = Site(tmp_path, TWO_SITES)
+    made.stage.applied()
+    made.watch.wake = lambda: None  # type: ignore[method-assign]
+    with FakeStretches.named("far-test").work() as ends:
+        for one in ends.ends.values():
+            one.end = replace(one.end, probe=Probe(by="gateway", up=True, loss=5.0, rtt=40.0))
+    decisions = Decisions(made.stage.settings.journal.connection)
+    now = made.wall()
+    decisions.add(
+        DecisionRow(
+            event="summer",
+            pool="front",
+            source="agent",
+            policy="target",
+            rule="load",
+            current=2,
+            wanted=2,
+            state="held",
+            at=now,
+            until=now,
+            demand=1234.0,
+            inputs={},
+        )
+    )
+    decisions.close()
+    with FakeSteers.named("local").work() as means:
+        for key, steer in means.steers.items():
+            means.steers[key] = replace(steer, shares=(("farm", 100.0), ("nara", 0.0)))
+    yield made
+    made.close()
 
-    site.stage.scaler.tick("summer")
-    there = {f"cloudsentry_{name}" for name, _ in scraped(site)} | {"cloudsentry_hook_calls_total"}
+
+def test_stretches_steering_pools_and_circuits_are_told(far: Site) -> None:
+    series = scraped(far)
+    end = (("cloud", "far-test"), ("event", "summer"), ("stretch", "link"))
+    assert series["stretch_alive", end] == series["stretch_joined", end] == 1
+    assert series["stretch_rtt_seconds", end] == pytest.approx(0.04)
+    assert series["stretch_loss_ratio", end] == pytest.approx(0.05)
+    near = (("cloud", "scale-test"), *end[1:])
+    assert ("stretch_alive", near) not in series, "nobody has tried from there"
+    target = (("event", "summer"), ("steering", "images"), ("target", "nara"))
+    assert (series["steering_wanted_ratio", target], series["steering_share_ratio", target]) == (0.3, 0)
+    pool = (("event", "summer"), ("pool", "front"))
+    assert (series["pool_servers_needed", pool], series["pool_servers_wanted", pool]) == (8, 2)
+    assert (series["pool_capacity", pool], series["pool_load", pool]) == (600, 1234)
+    assert series["circuit_open", (("cloud", "scale-test"), ("service", "mover"))] == 1
+
+
+def test_alerts_and_dashboard_ask_only_for_series_that_there_are(far: Site) -> None:
+    far.stage.scaler.tick("summer")
+    series = scraped(far)
+    there = {f"cloudsentry_{name}" for name, _ in series} | {"cloudsentry_hook_calls_total"}
     rules = yaml.safe_load((ETC / "prometheus/cloudsentry.rules.yaml").read_text())
     asked = [rule["expr"] for group in rules["groups"] for rule in group["rules"]]
     board = json.loads((ETC / "grafana/cloudsentry.json").read_text())

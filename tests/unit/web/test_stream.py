@@ -116,7 +116,7 @@ def test_streams_end_when_the_watch_is_closed(site: Site) -> None:
 
 
 TWO_SITES = (
-    event_text()
+    event_text().replace("{cloud: scale-test}", "{cloud: scale-test}, osaka: {cloud: far-test}")
     + """
 stretches: {link: {driver: fake, between: [nara, osaka]}}
 steering:
@@ -129,10 +129,7 @@ steering:
 def far(tmp_path: Path) -> Iterator[Site]:
     FakeStretches.forget()
     FakeSteers.forget_all()
-    made = Site(
-        tmp_path,
-        TWO_SITES.replace("{cloud: scale-test}", "{cloud: scale-test}, osaka: {cloud: far-test}"),
-    )
+    made = Site(tmp_path, TWO_SITES)
     made.stage.applied()
     made.watch.wake = lambda: None  # type: ignore[method-assign]
     picture(made)
