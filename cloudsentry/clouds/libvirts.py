@@ -26,6 +26,7 @@ from cloudsentry.errors import (
 _KINDS: dict[str, type[DriverError]] = {
     "VIR_ERR_NO_SUPPORT": NotSupported,
     "VIR_ERR_ARGUMENT_UNSUPPORTED": NotSupported,
+    "VIR_ERR_OPERATION_UNSUPPORTED": NotSupported,
     "VIR_ERR_CONFIG_UNSUPPORTED": NotSupported,
     "VIR_ERR_XML_ERROR": NotSupported,
     "VIR_ERR_XML_DETAIL": NotSupported,

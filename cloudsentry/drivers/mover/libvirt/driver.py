@@ -244,6 +244,12 @@ class LibvirtMover(MoverDriver):
             job = self._near.job(near.hypervisor, order.server)
             if job is not None:
                 return self._stopped(order, memo, near.hypervisor, job)
+        back = self._far.job(far.hypervisor, order.server) if far is not None and far.active else None
+        if far is not None and back is not None:
+            if memo.get("parameters", {}).get("postcopy") and back.round >= 2 and not back.late and not back.disks:
+                self._far.postcopy(far.hypervisor, order.server)
+            return _waiting(memo, f"back: {back.told}")
+        if near is not None and near.active:
             if self._asking is not None and self._asking.waiting:
                 return _waiting(memo, "the migration ends")
             if near.broken:
@@ -274,11 +280,6 @@ class LibvirtMover(MoverDriver):
 
     def _returned(self, order: MoveOrder, memo: Memo, hypervisor: str) -> Stride:
         """The same the other way; what was chosen for the way there is good for the way back."""
-        job = self._far.job(hypervisor, order.server)
-        if job is not None:
-            if memo.get("parameters", {}).get("postcopy") and job.round >= 2 and not job.late:
-                self._far.postcopy(hypervisor, order.server)
-            return _waiting(memo, f"back: {job.told}")
         if self._asking is not None and self._asking.waiting:
             return _waiting(memo, "back: the hypervisors agree")
         again = self._far.standing(order.server)

@@ -149,7 +149,13 @@ class End:
         try:
             told = domain.jobStats()
         except library.libvirtError as error:
-            if error.get_error_code() in (library.VIR_ERR_OPERATION_INVALID, library.VIR_ERR_NO_DOMAIN):
+            # A hypervisor that takes a server in has no figures of it: its source has.
+            silent = (
+                library.VIR_ERR_OPERATION_INVALID,
+                library.VIR_ERR_OPERATION_UNSUPPORTED,
+                library.VIR_ERR_NO_DOMAIN,
+            )
+            if error.get_error_code() in silent:
                 return None
             raise self.site.meaning(hypervisor, error) from error
         if told.get("type", 0) == library.VIR_DOMAIN_JOB_NONE:

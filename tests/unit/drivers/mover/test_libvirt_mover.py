@@ -113,6 +113,8 @@ class OneEnd(End):
         return Measured(memory=256 * MIB, dirty=self.world.dirty)
 
     def job(self, hypervisor: str, uuid: str) -> Job | None:
+        if self.world.running != self.name:
+            return None
         self.world.look()
         return self.world.job
 
