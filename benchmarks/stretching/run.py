@@ -26,7 +26,7 @@ import yaml
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from benchmarks.stretching.parts import ARPS, CLIENT, IPERF, STREAM, Guest, cloudsentry, event, python, servers, until
 
-QUOTA = 50
+QUOTA = 20
 """Percent of a core that a gateway has which comes back."""
 SECONDS = 6
 """Length of each measurement of throughput."""
@@ -98,8 +98,8 @@ class Bench:
         victim = self.active(pair)
         assert victim is not None
         heir = next(one for one in pair if one is not victim)
-        client = python(self.edge, CLIENT, self.target, str(STREAM), "14")
-        watch = python(self.edge, ARPS, "eth1", "14")
+        client = python(self.edge, CLIENT, self.target, str(STREAM), "11")
+        watch = python(self.edge, ARPS, "eth1", "11")
         assert client.stdout is not None
         assert client.stdout.readline() == "begun\n"
         time.sleep(1)
