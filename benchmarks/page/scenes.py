@@ -134,6 +134,7 @@ def earlier(site: Site) -> None:
     (one,) = site.watch._events.values()
     event, now = _event(site), time.time()
     demands = event.calendar.demands() if event.calendar else ()
+    others = sum(pin.count for pin in event.pools["front-nara"].pins)
     past = []
     for at in range(int(now) - 3 * 3600, int(now) - 30, 60):
         when = dt.datetime.fromtimestamp(at, dt.UTC)
@@ -142,8 +143,8 @@ def earlier(site: Site) -> None:
         past.append(
             Sample(
                 at=float(at),
-                wanted=servers + 4,
-                active=servers + 4,
+                wanted=servers + others,
+                active=servers + others,
                 crowd=crowd,
                 capacity=servers * 900.0,
                 measured=crowd * (0.93 + 0.05 * ((at // 60) % 3)) if crowd else None,

@@ -156,9 +156,12 @@ class EventView {
     const match = this.single.match, now = Date.now() / 1000;
     this.drawPhases(match, now);
     if (!match) { this.figure("match", "–", "no match to come", ""); return; }
-    const on = now >= match.begins, ready = match.wanted >= match.needed;
+    const on = now >= match.begins, pools = [...this.tables.pool.rows.values()];
+    // Ready is what is there, and only where it was seen; what is merely wanted is on its way.
+    const seen = pools.every(pool => pool.active !== null), active = pools.reduce((sum, pool) => sum + pool.active, 0);
+    const ready = seen && pools.every(pool => pool.active >= pool.needed);
     put(find(this.element, "[data-name=match]"), on ? `${match.match} is on, for` : `${match.match} begins in`);
-    const needs = `${number(match.crowd)}/s needs ${match.needed} scaled servers, ${match.wanted} wanted`;
+    const needs = `${number(match.crowd)}/s needs ${match.needed} scaled servers, ${match.wanted} wanted, ${seen ? active : "?"} active`;
     this.figure("match", span((on ? match.ends : match.begins) - now), match.needed ? `${needs}: ${ready ? "ready" : "not yet"}` : `${number(match.crowd)}/s expected`, !match.needed || ready ? "good" : on ? "bad" : "wait");
   }
 }

@@ -19,8 +19,12 @@ class Rows {
     this.table = document.createElement("table");
     this.table.setAttribute("aria-labelledby", this.head.id);
     const line = this.table.createTHead().insertRow();
+    // Long tables are laid out row by row (see the styles), and roles told: a display of another kind must not hide them.
+    this.fold = Boolean(fold);
+    if (fold) { this.table.setAttribute("role", "table"); line.setAttribute("role", "row"); line.style.setProperty("--columns", columns.length); }
     for (const column of columns) {
       const cell = document.createElement("th");
+      if (fold) cell.setAttribute("role", "columnheader");
       cell.scope = "col"; cell.textContent = column.name; cell.className = column.class || "";
       line.append(cell);
     }
@@ -65,9 +69,11 @@ class Rows {
     }
     const line = this.body.insertRow(low);
     this.keys.splice(low, 0, id); this.shown.set(id, line);
+    if (this.fold) { line.setAttribute("role", "row"); line.style.setProperty("--columns", this.columns.length); }
     for (const column of this.columns) {
       const cell = document.createElement(column.head ? "th" : "td");
       if (column.head) cell.scope = "row";
+      if (this.fold) cell.setAttribute("role", column.head ? "rowheader" : "cell");
       cell.className = column.class || "";
       cell.append(document.createTextNode(""));
       if (column.bar) {

@@ -92,7 +92,7 @@ const TABLES = {
     ],
   },
   move: {
-    title: "Moves in flight", none: "Nothing is being moved.", order: Rows.newest, mark: row => (row.error ? "short" : ""),
+    title: "Moves in flight", none: "Nothing is being moved.", order: Rows.newest, wide: true, mark: row => (row.error ? "short" : ""),
     columns: [
       {name: "What", of: row => row.server, head: true}, {name: "From", of: row => row.source}, {name: "To", of: row => row.target},
       {name: "Phase", of: row => row.phase}, {name: "State", of: row => row.state}, {name: "Since", of: row => time(row.started), class: "keep"}, {name: "Mover", of: row => row.mover},

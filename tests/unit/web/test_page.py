@@ -103,11 +103,12 @@ def test_capacity_that_comes_shows_without_a_reload(browser: Browser, site: Site
         page.evaluate("window.sameDocument = true")
         assert page.inner_text("[data-figure=servers]") == "3 of 3"
         assert page.inner_text("[data-name=match]") == "final begins in"
-        assert "needs 8 scaled servers, 2 wanted: not yet" in page.inner_text("[data-more=match]")
+        assert "needs 8 scaled servers, 2 wanted, 2 active: not yet" in page.inner_text("[data-more=match]")
         assert page.locator(".phases [aria-current=step]").inner_text().split()[0] in ("at", "making")
         site.stage.text = event_text(servers=8)
         site.stage.applied()
         expect(page.locator("[data-figure=servers]")).to_have_text("9 of 9", timeout=60_000)
+        expect(page.locator("[data-more=match]")).to_contain_text("8 wanted, 8 active", timeout=60_000)
         row = page.get_by_role("row", name="front@xeon1").first.inner_text().split()
         assert row[:4] == ["front@xeon1", "4", "/", "4"]
         demand = page.get_by_role("table", name="Demand against capacity").get_by_role("row", name="front").inner_text()
@@ -152,7 +153,7 @@ def test_it_fits_a_phone_and_a_wall_and_is_walked_by_keyboard(browser: Browser, 
             assert page.get_by_role(role).count() == 1
         page.locator("summary").focus()
         page.keyboard.press("Enter")
-        assert page.get_by_role("table", name="Servers (3)").get_by_role("row").count() == 4
+        expect(page.get_by_role("table", name="Servers (3)").get_by_role("row")).to_have_count(4)
         assert page.get_by_role("button").count() == page.get_by_role("textbox").count() == 0
 
 
@@ -172,11 +173,13 @@ def test_500_servers_and_50_updates_a_second_do_not_lag(browser: Browser, site: 
         page.locator("summary").click()
         page.evaluate(SERVERS)
         expect(page.locator("details tbody tr")).to_have_count(503, timeout=60_000)
-        late = page.evaluate(UPDATES)
-        assert late["frames"] > 60
-        assert late["drawn"] == 0, "rows that still show an old status"
-        assert late["median"] < 50, late
-        assert late["late"] < 150, "one frame in twenty may wait, for whatever else the machine does"
+        rest, busy = page.evaluate(FRAMES, 0), page.evaluate(FRAMES, 50)
+        assert busy["late"] == 0, "rows that still show an old status"
+        assert busy["sent"] > 100, "the page took at least half of what came"
+        # Only against the same page at rest: how fast this machine is just now is nobody's fault.
+        assert busy["frames"] > rest["frames"] / 3, (rest, busy)
+        table = page.get_by_role("table", name="Servers (503)")
+        assert table.get_by_role("rowheader").count() == 503
 
 
 SERVERS = """() => {
@@ -186,19 +189,20 @@ SERVERS = """() => {
   for (let n = 0; n < 500; n++) rows.push(server(n, "BUILD"));
   take(rows, false);
 }"""
-UPDATES = """() => new Promise(resolve => {
-  const gaps = []; let last = performance.now(), count = 0, on = true;
-  const frame = now => { gaps.push(now - last); last = now; if (on) requestAnimationFrame(frame); };
-  const old = line => /^server-/.test(line.cells[0].textContent) && line.cells[1].textContent !== "ACTIVE";
+FRAMES = """rate => new Promise(resolve => {
+  let frames = 0, sent = 0, on = true;
+  const frame = () => { frames++; if (on) requestAnimationFrame(frame); };
   requestAnimationFrame(frame);
-  const timer = setInterval(() => {
-    take([0, 1, 2, 3, 4].map(n => server((count * 5 + n) % 500, count >= 100 ? "ACTIVE" : "REBOOT")), false);
-    if (++count < 200) return;
-    clearInterval(timer);
-    setTimeout(() => {
-      on = false; gaps.sort((a, b) => a - b);
-      const drawn = [...document.querySelectorAll("details tbody tr")].filter(old).length;
-      resolve({frames: gaps.length, drawn, median: gaps[gaps.length >> 1], late: gaps[Math.floor(gaps.length * 0.95)]});
-    }, 500);
-  }, 20);
+  const timer = rate && setInterval(() => {
+    take([0, 1, 2, 3, 4].map(n => server((sent * 5 + n) % 500, "ACTIVE")), false);
+    sent++;
+  }, 1000 / rate);
+  setTimeout(() => {
+    clearInterval(timer); on = false;
+    requestAnimationFrame(() => requestAnimationFrame(() => {
+      const shown = [...document.querySelectorAll("details tbody tr")].filter(
+        line => /^server-/.test(line.cells[0].textContent) && line.cells[1].textContent === "ACTIVE").length;
+      resolve({frames, sent, late: Math.min(500, sent * 5) - shown});
+    }));
+  }, 5000);
 })"""
