@@ -323,6 +323,7 @@ def _decision(row: DecisionRow) -> DecisionLine:
 
 
 def _move(move: Move) -> MoveLine:
+    predicted = move.memo.get("predicted") or {}
     return MoveLine(
         id=move.id,
         server=move.server,
@@ -334,4 +335,6 @@ def _move(move: Move) -> MoveLine:
         started=move.started,
         seconds=round((move.ended - move.started).total_seconds(), 1) if move.ended else None,
         error=move.error,
+        predicted=predicted.get("total"),
+        predicted_gap=predicted.get("downtime"),
     )

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from cloudsentry.errors import UserError
@@ -23,7 +24,8 @@ class Report(base.Command):
 
     _epilog = """examples:
   %(prog)s koshien-2010 --format html --out koshien.html
-  %(prog)s koshien-2010 --format json | jq .hours"""
+  %(prog)s koshien-2010 --format json | jq .hours
+  %(prog)s koshien-2010 --format html --out koshien.html --figure 'TCP sessions=sessions.json'"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Which event, which format, and where to."""
@@ -31,17 +33,38 @@ class Report(base.Command):
         parser.add_argument("event", metavar="EVENT", help="name of the event")
         parser.add_argument("--format", choices=FORMATS, default="md", help="default: md")
         parser.add_argument("--out", metavar="FILE", type=Path, help="write there instead of to the standard output")
+
+        parser.add_argument(
+            "--figure",
+            metavar="TITLE=FILE",
+            action="append",
+            type=_figure,
+            default=[],
+            help="a course over time that the journal has not, such as sessions, traffic or CPU by hypervisor: the "
+            "answer of Prometheus's query_range in a file (may be given several times)",
+        )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Write the report."""
+        from cloudsentry.figures import read
         from cloudsentry.report import history
 
-        text = _drawn(history(self.sentry, parsed_args.event), parsed_args.format)
+        figures = tuple(read(title, path) for title, path in parsed_args.figure)
+        found = replace(history(self.sentry, parsed_args.event), figures=figures)
+        text = _drawn(found, parsed_args.format)
         if parsed_args.out is None:
             self.app.stdout.write(text)
         else:
             _written(parsed_args.out, text)
+
+
+def _figure(value: str) -> tuple[str, Path]:
+    """Raises ValueError where there is no title or no file."""
+    title, _, path = value.partition("=")
+    if not title.strip() or not path:
+        raise ValueError(value)
+    return title.strip(), Path(path)
 
 
 def _drawn(found: object, form: str) -> str:

@@ -109,7 +109,7 @@ class DecisionLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoveLine:
-    """One move as it stands or ended."""
+    """One move as it stands or ended. What its mover predicted is None where it predicts nothing; both in seconds."""
 
     id: int
     server: str
@@ -121,6 +121,24 @@ class MoveLine:
     started: dt.datetime
     seconds: float | None
     error: str
+    predicted: float | None = None
+    predicted_gap: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """One line over time. Where nothing was measured there is no point."""
+
+    name: str
+    points: tuple[tuple[dt.datetime, float], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """Lines that belong together, from outside of the journal."""
+
+    title: str
+    curves: tuple[Curve, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +162,7 @@ class History:
     incidents: tuple[Incident, ...]
     decisions: tuple[DecisionLine, ...]
     moves: tuple[MoveLine, ...]
+    figures: tuple[Figure, ...] = ()
 
     @property
     def hours(self) -> float:

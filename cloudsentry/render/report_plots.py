@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import math
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as Canvas
 
-from cloudsentry.records.history import CloudLine, History
+from cloudsentry.records.history import CloudLine, Curve, DecisionLine, Figure, History
 
 STYLE: dict[str, Any] = {
     "svg.fonttype": "none",  # text stays text: searchable, read aloud, in the page's own font
@@ -27,6 +29,9 @@ STYLE: dict[str, Any] = {
 }
 ACTIVE, WANTED, MISSED = "#2f6fb3", "#333333", "#c2410c"
 """Blue, near black and orange: told apart by people who see no red or no green."""
+DASHES = ("-", "--", ":")
+GAP = 3
+"""Usual steps without a point after which a line is broken."""
 
 
 def plots(history: History) -> tuple[tuple[str, str], ...]:
@@ -36,6 +41,12 @@ def plots(history: History) -> tuple[tuple[str, str], ...]:
         for number, cloud in enumerate(history.clouds):
             said = f"Servers wanted and active on {cloud.cloud}, {cloud.most} at most"
             drawn.append((said, _svg(number, said, partial(_servers, cloud=cloud, until=history.made))))
+        for pool in sorted({line.pool for line in history.decisions if line.demand is not None}):
+            said = f"Load that decisions about {pool} were made from, and servers that they wanted"
+            lines = [line for line in history.decisions if line.pool == pool and line.demand is not None]
+            drawn.append((said, _svg(len(drawn), said, partial(_load, decisions=lines))))
+        for figure in history.figures:
+            drawn.append((figure.title, _svg(len(drawn), figure.title, partial(_curves, figure=figure))))
         ended = [run for run in history.runs if run.seconds is not None]
         if ended:
             said = "How long each run took, and how it ended"
@@ -44,7 +55,7 @@ def plots(history: History) -> tuple[tuple[str, str], ...]:
 
 
 def _svg(number: int, said: str, draw: Callable[[Any], None]) -> str:
-    figure = Figure(figsize=(8.5, 2.6), layout="constrained")
+    figure = Canvas(figsize=(8.5, 2.6), layout="constrained")
     draw(figure.add_subplot())
     out = io.StringIO()
     figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Title": said})
@@ -69,6 +80,44 @@ def _servers(axes: Any, cloud: CloudLine, until: dt.datetime) -> None:
     axes.set_ylim(bottom=0)
     _dates(axes)
     _legend(axes)
+
+
+def _load(axes: Any, decisions: Sequence[DecisionLine]) -> None:
+    times = [time for line in decisions for time in (line.at, line.until)]
+    axes.plot(times, [line.demand for line in decisions for _ in range(2)], color=MISSED, label="load")
+    axes.set_ylabel("load")
+    axes.set_ylim(bottom=0)
+    _legend(axes)
+    servers = axes.twinx()
+    wanted = [line.wanted for line in decisions for _ in range(2)]
+    servers.step(times, wanted, where="post", color=ACTIVE, label="servers wanted")
+    servers.set_ylabel("servers wanted", color=ACTIVE)
+    servers.set_ylim(bottom=0)
+    servers.grid(visible=False)
+    _dates(axes)
+
+
+def _curves(axes: Any, figure: Figure) -> None:
+    """A line per curve, broken where measurements are missing: a gap is never drawn as load."""
+    for number, curve in enumerate(figure.curves):
+        times, values = broken(curve)
+        axes.plot(times, values, color=f"C{number % 10}", linestyle=DASHES[number // 10], label=curve.name or "all")
+    axes.set_ylim(bottom=0)
+    _dates(axes)
+    if figure.curves:
+        _legend(axes)
+
+
+def broken(curve: Curve) -> tuple[list[dt.datetime], list[float]]:
+    """Times and values, with a NaN where more than `GAP` usual steps have no point."""
+    times, values = [time for time, _ in curve.points], [value for _, value in curve.points]
+    steps = sorted(later - time for time, later in pairwise(times))
+    usual = steps[len(steps) // 2] if steps else dt.timedelta()
+    for place in reversed(range(1, len(times))):
+        if times[place] - times[place - 1] > GAP * usual:
+            times.insert(place, times[place - 1] + usual)
+            values.insert(place, math.nan)
+    return times, values
 
 
 def _runs(axes: Any, runs: Sequence[Any]) -> None:

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cloudsentry.records.history import History, LeadLine
+from cloudsentry.records.history import Figure, History, LeadLine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,25 @@ def headline(history: History) -> tuple[str, ...]:
 
 def tables(history: History) -> tuple[Table, ...]:
     """Every section, in the order of the questions: in time? where? how shared? what went wrong? who decided?"""
-    return (_leads(history), _clouds(history), _shares(history), _incidents(history), *_logs(history))
+    figures = map(_figure, history.figures)
+    return (_leads(history), _clouds(history), _shares(history), *figures, _incidents(history), *_logs(history))
+
+
+def _figure(figure: Figure) -> Table:
+    rows = (
+        (
+            curve.name or "all",
+            when(curve.points[0][0]),
+            when(curve.points[-1][0]),
+            f"{min(values):.4g}",
+            f"{sum(values) / len(values):.4g}",
+            f"{max(values):.4g}",
+        )
+        for curve in figure.curves
+        if (values := [value for _, value in curve.points])
+    )
+    columns = ("Line", "From", "Until", "Least", "Mean", "Most")
+    return _table(figure.title, columns, rows, "Nothing was measured.", {3, 4, 5})
 
 
 def _leads(history: History) -> Table:
@@ -145,17 +163,19 @@ def _logs(history: History) -> tuple[Table, ...]:
             line.mover,
             line.state,
             line.phase,
+            span(line.predicted),
             span(line.seconds),
+            "" if line.predicted_gap is None else f"{1000 * line.predicted_gap:.0f} ms",
             line.error,
         )
         for line in history.moves
     )
     what = ("When", "Pool", "Servers", "Rule", "Source", "State", "Times", "Why")
     ran = ("Run", "Started", "Goal", "Revision", "Outcome", "Took", "Active", "Wanted", "Misplaced", "Writes", "Reads")
-    moved = ("Move", "Server", "From, to", "Mover", "State", "Phase", "Took", "Error")
+    moved = ("Move", "Server", "From, to", "Mover", "State", "Phase", "Predicted", "Took", "Gap predicted", "Error")
     return (
         _table("Decisions", what, decisions, "Nothing was decided by a policy or a call.", {6}),
-        _table("Moves", moved, moves, "Nothing was moved.", {0, 6}),
+        _table("Moves", moved, moves, "Nothing was moved.", {0, 6, 7, 8}),
         _table("Runs", ran, runs, "There was no run.", {0, 3, 5, 6, 7, 8, 9, 10}),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
+import math
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,12 +13,16 @@ from pathlib import Path
 import pytest
 from scale.stage import START, Stage
 
+from cloudsentry import figures
 from cloudsentry.clouds.fake import FaultRule
 from cloudsentry.drivers.pool.fake import FakeCloud
 from cloudsentry.errors import UserError
+from cloudsentry.journal.moves import Moves
 from cloudsentry.records.history import History
+from cloudsentry.records.moving import Move
 from cloudsentry.records.scaling import Ask
 from cloudsentry.render import report_html, report_json, report_md
+from cloudsentry.render.report_plots import broken
 from cloudsentry.report import clouds_of, history, leads_of
 from cloudsentry.scale import Call
 from cloudsentry.spec.load import load_text
@@ -130,6 +135,59 @@ def test_html_is_one_file_with_plots_and_nothing_of_the_journal_is_markup(stage:
     assert text == report_html.report(found), "the same history gives the same bytes"
 
 
+def _answer(path: Path, *series: tuple[dict[str, str], list[tuple[float, str]]]) -> Path:
+    result = [{"metric": labels, "values": values} for labels, values in series]
+    path.write_text(json.dumps({"status": "success", "data": {"resultType": "matrix", "result": result}}))
+    return path
+
+
+def test_what_a_monitor_kept_of_the_day_is_drawn_with_its_gaps(stage: Stage, tmp_path: Path) -> None:
+    at = START.timestamp()
+    seen = [(at + 60 * n, str(100 + n)) for n in range(10) if not 3 <= n < 8] + [(at + 240, "NaN")]
+    path = _answer(tmp_path / "sessions.json", ({"hypervisor": "xeon<1>"}, seen), ({"instance": "opteron1"}, []))
+    figure = figures.read("TCP sessions", path)
+    found = dataclasses.replace(told(stage), figures=(figure,))
+    assert [(curve.name, len(curve.points)) for curve in figure.curves] == [("opteron1", 0), ("xeon<1>", 5)]
+    _, values = broken(figure.curves[1])
+    assert [math.isnan(value) for value in values] == [False, False, False, True, False, False], "a gap is no load"
+    text = report_html.report(found)
+    page = _Page()
+    page.feed(text)
+    assert page.tags.count("svg") == 3
+    assert "xeon<1>" in page.text
+    assert "| xeon&lt;1&gt; |" in report_md.report(found)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"data": {"result": [{"metric": {}, "values": [[1]]}]}}', '{"data": 1}'])
+def test_a_file_that_is_no_answer_is_said_to_be_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "bad.json").write_text(text)
+    with pytest.raises(UserError, match="no answer of Prometheus"):
+        figures.read("x", tmp_path / "bad.json")
+    with pytest.raises(UserError, match="cannot be read"):
+        figures.read("x", tmp_path / "none.json")
+
+
+def test_a_move_stands_beside_what_was_predicted_of_it(stage: Stage) -> None:
+    moves = Moves(stage.settings.journal.connection)
+    moves.add(
+        Move(
+            event="summer",
+            server="vm-1",
+            source="a",
+            target="b",
+            mover="libvirt",
+            memo={"predicted": {"total": 12.5, "downtime": 0.25}},
+            started=START,
+            updated=START,
+        )
+    )
+    moves.close()
+    text = report_md.report(told(stage))
+    (row,) = [line for line in text.splitlines() if "vm-1" in line]
+    assert "| 12 s |" in row
+    assert "| 250 ms |" in row
+
+
 def test_markdown_tables_survive_what_is_in_them(stage: Stage) -> None:
     found = told(stage)
     run = dataclasses.replace(found.runs[0], goal="a|b\nc <i>")
@@ -142,6 +200,6 @@ def test_markdown_tables_survive_what_is_in_them(stage: Stage) -> None:
 
 def test_json_keeps_its_keys_and_its_times_have_a_zone(stage: Stage) -> None:
     told_ = json.loads(report_json.report(told(stage)))
-    keys = "event title state revision began made runs clouds shares leads incidents decisions moves hours"
+    keys = "event title state revision began made runs clouds shares leads incidents decisions moves figures hours"
     assert list(told_) == keys.split()
     assert dt.datetime.fromisoformat(told_["runs"][0]["started"]).tzinfo is not None
