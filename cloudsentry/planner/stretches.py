@@ -34,7 +34,7 @@ def plan_stretch(event: Event, name: str, snapshot: Snapshot) -> StretchPlan:
     refusals = (*_changed(sites), *_collisions(name, sites))
     opening = [step for site in sites for step in site.open()]
     opened = tuple(step.id for step in opening)
-    joining = {site.site: (*site.renew(opened), *site.join(opened)) for site in sites}
+    joining = {site.site: site.joined(opened) for site in sites}
     ready = tuple((site, tuple(step.id for step in steps) or opened) for site, steps in sorted(joining.items()))
     return StretchPlan(
         steps=(*opening, *(step for steps in joining.values() for step in steps)),
@@ -109,6 +109,11 @@ class _Site:
             unit=self.name, far_cloud=self.far_cloud, far_driver=self.spec.driver, options=self.options, mark=self.mark
         )
         return [self._step("join", "change", order, opened, "not joined to the far end's offer")]
+
+    def joined(self, opened: tuple[str, ...]) -> list[Step]:
+        """One after the other: both change the same servers' metadata, and Nova loses one of two such at once."""
+        steps = self.join(opened)
+        return [*steps, *self.renew(tuple(step.id for step in steps) or opened)]
 
     def renew(self, opened: tuple[str, ...]) -> list[Step]:
         """For a driver whose ends shut themselves: more time, when half of it is gone."""
