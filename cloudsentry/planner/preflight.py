@@ -40,6 +40,15 @@ _DO = {
 }
 
 
+_DO_STRETCH = {
+    "extension": "have the cloud's operator load it, or take another driver",
+    "room": "have the quota raised, or ask for less",
+    "free": "take another one in the event file, or free it",
+    "right": "ask the cloud's operator for it, or take another driver",
+}
+"""By the first word of what a stretch's end misses."""
+
+
 def preflight(event: Event, snapshot: Snapshot, *, whole: bool = True) -> tuple[Finding, ...]:
     """Everything that would make an apply fail now; empty where all is well.
 
@@ -74,6 +83,10 @@ def _missing(snapshot: Snapshot) -> Iterator[Finding]:
     for view in snapshot.views:
         for line in view.missing:
             kind = line.partition(" '")[0]
+            if view.family in ("stretch", "steering"):
+                do = _DO_STRETCH.get(kind.partition(" ")[0], f"change the {view.family} in the event file, or make it")
+                yield Finding(check=view.family, cloud=view.cloud, found=f"no {line}", do=do)
+                continue
             do = next(
                 (text for word, text in _DO.items() if kind.startswith(word)), "make it, or change the event file"
             )

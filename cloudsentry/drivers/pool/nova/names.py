@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -77,9 +78,7 @@ class Names:
             items = self._cloud.listed("image", "/images", "images", params={"name": name}) or self._image_by_id(name)
             if len(items) == 1:
                 self._images[name] = items[0]["id"]
-                self._needs[name] = Size(
-                    name=name, ram=int(items[0].get("min_ram") or 0), disk=int(items[0].get("min_disk") or 0)
-                )
+                self._needs[name] = _need(name, items[0])
             elif items:
                 faults.append(ambiguous("image", name, (item["id"] for item in items)))
             else:
@@ -148,3 +147,9 @@ def _flavor(item: Mapping[str, Any]) -> Flavor:
 
 def _like_id(name: str) -> bool:
     return len(name) == 36 and name.count("-") == 4
+
+
+def _need(name: str, image: dict[str, Any]) -> Size:
+    """Nova refuses a flavor whose disk is smaller than ``min_disk`` (GiB) or than the image's own bytes."""
+    held = math.ceil(int(image.get("size") or 0) / 2**30)
+    return Size(name=name, ram=int(image.get("min_ram") or 0), disk=max(held, int(image.get("min_disk") or 0)))
