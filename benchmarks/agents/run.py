@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -155,6 +156,11 @@ def settled(journal: Journal, wanted: int) -> bool:
     return len(newest) == wanted and all(outcome == "done" for outcome in newest.values())
 
 
+def held_by_others(journal: Journal, events: Iterable[str], pid: int) -> bool:
+    """Whether each of the events has a later token in the journal: another process holds it."""
+    return not any(journal.fences.holder(event).startswith(f"process {pid} ") for event in events)
+
+
 def taken_over(journal: Journal, events: dict[str, int]) -> bool:
     """Whether each of the events has a later run."""
     newest: dict[str, int] = {}
@@ -194,6 +200,8 @@ def story(options: argparse.Namespace, folder: Path, journal_url: str, locks: st
         first.wait()
         # What it held when it died, looked at again: it wrote until the last moment.
         held = open_runs(journal, first.pid)
+        until("others that hold the dead agent's events", lambda: held_by_others(journal, held, first.pid), 240)
+        begun = time.monotonic() - killed
         until("the dead agent's events", lambda: taken_over(journal, held), 240)
         took = time.monotonic() - killed
         stopped = until("an apply of the second agent", lambda: open_runs(journal, second.pid), 240)
@@ -217,7 +225,12 @@ def story(options: argparse.Namespace, folder: Path, journal_url: str, locks: st
             "seconds": round(seconds, 1),
             "writes": len(listed),
             "written_by_two_at_once": doubled(listed),
-            "killed": {"held": len(held), "taken_over_after": round(took, 1), "in_leases": round(took / LEASE, 2)},
+            "killed": {
+                "held": len(held),
+                "taken_over_after": round(begun, 1),
+                "in_leases": round(begun / LEASE, 2),
+                "next_run_after": round(took, 1),
+            },
             "stopped": {
                 "held": len(stopped),
                 "for": LEASE * 2.5,
