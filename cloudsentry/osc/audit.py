@@ -14,9 +14,11 @@ COLUMNS = ("State", "Cloud", "Kind", "Name", "ID", "Event", "Passes", "Why")
 class Audit(base.Lister):
     """List marked resources that no event of this journal wants, and wanted ones that are gone, over all clouds.
 
-    All clouds of clouds.yaml are asked. A leak is offered for deletion once two audits, a minute apart, have
-    seen it. Whoever shares a project with another journal of cloudsentry sees the other's events here: those
-    are no leaks. Exit code 1 where there is anything to tell.
+    All clouds of clouds.yaml are asked for servers, server groups, balancers, networks, ports, routers, trunks,
+    security groups, VPNs and images; balancers' hosts and steering for what events of this journal left. A leak
+    is offered for deletion once two audits, a minute apart, have seen it. Whoever shares a project with another
+    journal of cloudsentry sees the other's events here: those are no leaks. Exit code 1 where there is anything
+    to tell.
     """
 
     _epilog = "examples:\n  %(prog)s\n  %(prog)s --delete --yes       # what two audits have seen, each by its id"

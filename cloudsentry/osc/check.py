@@ -14,8 +14,9 @@ class Check(base.Lister):
     """Check an event against its clouds, reading only: what would make `event apply` fail now, and what to do.
 
     Asked are the quotas of Nova, Neutron and Octavia, the free room of every pinned hypervisor, the names
-    that the event mentions, free addresses, the account's rights and how long it lasts, and the clouds'
-    clocks. A row per finding. Exit code 0: nothing was found; 1: something was; 2: the file is wrong.
+    that the event mentions, free addresses, what stretches and steering need, the account's rights and how
+    long it lasts, and the clouds' clocks. A row per finding. Exit code 0: nothing was found; 1: something was;
+    2: the file is wrong.
     """
 
     _epilog = "examples:\n  %(prog)s koshien-2010.yaml\n  %(prog)s koshien-2010.yaml -f json"
