@@ -1,8 +1,9 @@
-// What the stream tells, on the page. Messages are only noted as they come; one animation frame draws what they changed.
+// What the stream tells, on the page. Messages are only noted as they come; ten times a second at most what they changed is drawn.
 "use strict";
 
 const QUIET = 40;          // seconds without a message after which the line is taken for lost
 const OLD = 30;            // seconds after which what was seen of the clouds is called old
+const EVERY = 100;         // milliseconds between two drawings: nobody reads faster, and a phone's battery is small
 const BEFORE = 4 * 3600, AFTER = 2 * 3600;   // seconds that the charts show
 
 const find = (place, what) => place.querySelector(what);
@@ -160,9 +161,10 @@ class EventView {
     // Ready is what is there, and only where it was seen; what is merely wanted is on its way.
     const seen = pools.every(pool => pool.active !== null), active = pools.reduce((sum, pool) => sum + pool.active, 0);
     const ready = seen && pools.every(pool => pool.active >= pool.needed);
-    put(find(this.element, "[data-name=match]"), on ? `${match.match} is on, for` : `${match.match} begins in`);
+    const [said, until] = !on ? ["begins in", match.begins] : now < match.start ? ["starts in", match.start] : ["is on, for", match.ends];
+    put(find(this.element, "[data-name=match]"), `${match.match} ${said}`);
     const needs = `${number(match.crowd)}/s needs ${match.needed} scaled servers, ${match.wanted} wanted, ${seen ? active : "?"} active`;
-    this.figure("match", span((on ? match.ends : match.begins) - now), match.needed ? `${needs}: ${ready ? "ready" : "not yet"}` : `${number(match.crowd)}/s expected`, !match.needed || ready ? "good" : on ? "bad" : "wait");
+    this.figure("match", span(until - now), match.needed ? `${needs}: ${ready ? "ready" : "not yet"}` : `${number(match.crowd)}/s expected`, !match.needed || ready ? "good" : on ? "bad" : "wait");
   }
 }
 
@@ -174,7 +176,7 @@ function phases(match) {
 }
 
 const views = new Map();
-let drawing = false, heard = 0, source = null, journal = "", pending = "", spoken = 0;
+let drawing = false, drawn = 0, heard = 0, source = null, journal = "", pending = "", spoken = 0;
 
 // Said to screen readers: the newest change of state, at most every five seconds.
 function announce(text) { pending = text; }
@@ -199,11 +201,13 @@ function take(rows, all) {
     if (!name) journal = row ? row.text : "";
     else if (row !== null || views.has(name)) view(name).set(kind, id, row);
   }
-  if (!drawing) { drawing = true; requestAnimationFrame(draw); }
+  if (drawing) return;
+  drawing = true;
+  setTimeout(() => requestAnimationFrame(draw), Math.max(0, EVERY - (performance.now() - drawn)));
 }
 
 function draw() {
-  drawing = false;
+  drawing = false; drawn = performance.now();
   for (const [name, one] of views) {
     if (one.single.event) one.draw();
     else { one.element.remove(); one.item.remove(); views.delete(name); }

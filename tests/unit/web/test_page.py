@@ -105,6 +105,10 @@ def test_capacity_that_comes_shows_without_a_reload(browser: Browser, site: Site
         assert page.inner_text("[data-name=match]") == "final begins in"
         assert "needs 8 scaled servers, 2 wanted, 2 active: not yet" in page.inner_text("[data-more=match]")
         assert page.locator(".phases [aria-current=step]").inner_text().split()[0] in ("at", "making")
+        page.evaluate(RAMP)
+        expect(page.locator("[data-name=match]")).to_have_text("final starts in", timeout=60_000)
+        expect(page.locator("[data-figure=match]")).to_contain_text("9 min")
+        expect(page.locator(".phases [aria-current=step]")).to_contain_text("crowd comes")
         site.stage.text = event_text(servers=8)
         site.stage.applied()
         expect(page.locator("[data-figure=servers]")).to_have_text("9 of 9", timeout=60_000)
@@ -182,6 +186,10 @@ def test_500_servers_and_50_updates_a_second_do_not_lag(browser: Browser, site: 
         assert table.get_by_role("rowheader").count() == 503
 
 
+RAMP = """() => {
+  const now = Date.now() / 1000, row = {...views.get("summer").single.match, ready_by: now - 900, begins: now - 300};
+  take([["summer", "match", "", {...row, start: now + 599, finale: null, over: now + 5000, ends: now + 6000}]], false);
+}"""
 SERVERS = """() => {
   window.server = (n, status) => ["summer", "server", `big ${n}`, {id: `${n}`, name: `server-${n}`, cloud: "c", status,
     unit: "front@xeon1", hypervisor: "xeon1", placed: true, address: "10.0.0.1", weight: 1, member: ""}];
@@ -199,10 +207,10 @@ FRAMES = """rate => new Promise(resolve => {
   }, 1000 / rate);
   setTimeout(() => {
     clearInterval(timer); on = false;
-    requestAnimationFrame(() => requestAnimationFrame(() => {
+    setTimeout(() => requestAnimationFrame(() => {
       const shown = [...document.querySelectorAll("details tbody tr")].filter(
         line => /^server-/.test(line.cells[0].textContent) && line.cells[1].textContent === "ACTIVE").length;
       resolve({frames, sent, late: Math.min(500, sent * 5) - shown});
-    }));
+    }), 1000);
   }, 5000);
 })"""
