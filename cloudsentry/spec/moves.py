@@ -242,7 +242,9 @@ def _port(event: Event, pool: str) -> int:
 def _with_member(spec: BalancerSpec, pool: str, port: int, far: bool) -> BalancerSpec:
     if any(member.pool == pool for member in spec.members):
         return spec
-    return spec.model_copy(update={"members": [*spec.members, MembersOf.model_validate({"pool": pool, "port": port, "far": far})]})
+    return spec.model_copy(
+        update={"members": [*spec.members, MembersOf.model_validate({"pool": pool, "port": port, "far": far})]}
+    )
 
 
 def _pin(**values: Any) -> Pin:

@@ -25,8 +25,7 @@ def drivers(family: str) -> list[Any]:
     known = [point for point in found if point.name in PLACES[family]]
     needs = {places.lab: [pytest.mark.lab], places.libvirt: [pytest.mark.migration]}
     return [
-        pytest.param((family, point), id=point.name, marks=needs.get(PLACES[family][point.name], []))
-        for point in known
+        pytest.param((family, point), id=point.name, marks=needs.get(PLACES[family][point.name], [])) for point in known
     ]
 
 
