@@ -80,7 +80,9 @@ def quota(service: str, key: str, **pool: Any) -> Callable[[Body, Any], contextl
         proxy = {"network": cloud.network, "load-balancer": cloud.load_balancer}.get(service, cloud.compute)
         root = "quota_set" if service == "compute" else "quota"
         before = proxy.get(path).json()[root][key]
-        proxy.put(path, json={root: {key: 0}}).raise_for_status()
+        # Nova asks for the word where other servers of the project stand already.
+        force = {"force": True} if service == "compute" else {}
+        proxy.put(path, json={root: {key: 0, **force}}).raise_for_status()
         try:
             yield
         finally:
