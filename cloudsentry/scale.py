@@ -235,13 +235,13 @@ class Scaler:
     # What both need
 
     def _kept(self, name: str) -> tuple[Event, int, tuple[RunRow, ...]]:
-        """An event that is to be kept as its newest revision says, that revision's number, and its runs."""
+        """An event that is to be kept as its newest revision says, that revision's number, and its newest run."""
         # The journal first: a caller's word for an event must never be taken for a file's name.
-        row = next((row for row in self._sentry.events() if row.name == name), None)
+        row = self._sentry.known(name)
         if row is None:
             raise UserError(f"there is no event {name!r} in the journal: apply its file first")
         event, number = self._sentry.event(name)
-        runs = self._sentry.runs(name)
+        runs = self._sentry.runs(name, 1)
         if row.state != "kept" or (runs and runs[0].goal == "destroy"):
             raise UserError(f"event {name} was destroyed, or is about to be: apply its file to have it again")
         return event, number, runs

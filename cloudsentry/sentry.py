@@ -54,6 +54,7 @@ class Sentry:
         self._clock = clock or Clock()
         self._loader = loader or Loader()
         self._pace = Pace(**asdict(self._settings.executor))
+        self._known_event: tuple[Revision, Event] | None = None
         self._known_places: dict[tuple[str, int], tuple[Place, ...]] = {}
         circuits = Circuits(self._settings.state / "circuits.json")
         self._looker = Looker(self._loader, self._pace, self._clock, circuits)
@@ -113,11 +114,22 @@ class Sentry:
         if revision is None:
             known_names = ", ".join(row.name for row in self._journal.events()) or "none"
             raise UserError(f"no event {name!r} in the journal (known: {known_names}); give its file instead")
-        return from_dict(json.loads(revision.body)), revision.number
+        return self._read(revision), revision.number
+
+    def _read(self, revision: Revision) -> Event:
+        """The event of a revision. A newest one is read at every pass and never changes: each is parsed once."""
+        known = self._known_event
+        if known is None or known[0] != revision:
+            known = self._known_event = (revision, from_dict(json.loads(revision.body)))
+        return known[1]
 
     def events(self) -> tuple[EventRow, ...]:
         """Every event that the journal knows."""
         return self._journal.events()
+
+    def known(self, name: str) -> EventRow | None:
+        """One event as the journal knows it, or None."""
+        return self._journal.event(name)
 
     def show(self, name: str) -> tuple[EventRow, Revision]:
         """One event and its newest revision. Raises `UserError`."""
@@ -127,9 +139,9 @@ class Sentry:
         assert revision is not None
         return row, revision
 
-    def runs(self, event: str | None = None) -> tuple[RunRow, ...]:
+    def runs(self, event: str | None = None, limit: int = 50) -> tuple[RunRow, ...]:
         """The newest runs, newest first."""
-        return self._journal.runs(event)
+        return self._journal.runs(event, limit)
 
     def run(self, number: int) -> RunRow:
         """One run with its steps. Raises `UserError`."""

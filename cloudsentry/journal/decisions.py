@@ -8,8 +8,8 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Literal, Self
 
 import sqlalchemy as sa
@@ -68,8 +68,21 @@ def row_of(inputs: Inputs, decision: Decision, *, source: str, policy: str, queu
         until=inputs.now,
         demand=decision.demand,
         reasons=decision.reasons,
-        inputs=json.loads(json.dumps(asdict(inputs), default=_plain)),
+        inputs=json.loads(json.dumps(inputs, default=_plain)),
     )
+
+
+# Made once: every tick asks them several times, and SQLAlchemy takes longer to put a statement together than SQLite
+# to answer it.
+_MINE = (decisions.c.event == sa.bindparam("of")) & (decisions.c.pool == sa.bindparam("its"))
+_NEWEST = sa.select(decisions).where(_MINE).order_by(decisions.c.id.desc()).limit(1)
+_NEWEST_BARE = (
+    sa.select(*(column for column in decisions.c if column.name != "body"))
+    .where(_MINE)
+    .order_by(decisions.c.id.desc())
+    .limit(1)
+)
+_CHANGED = sa.select(sa.func.max(decisions.c.at)).where(_MINE, decisions.c.state.in_(("queued", "running", "done")))
 
 
 class Decisions:
@@ -155,10 +168,8 @@ class Decisions:
 
     def newest(self, event: str, pool: str) -> DecisionRow | None:
         """A pool's newest decision, or None."""
-        mine = (decisions.c.event == event) & (decisions.c.pool == pool)
-        query = sa.select(decisions).where(mine).order_by(decisions.c.id.desc()).limit(1)
         with self._store.reading() as db:
-            row = db.execute(query).mappings().first()
+            row = db.execute(_NEWEST, {"of": event, "its": pool}).mappings().first()
         return None if row is None else _row(row)
 
     def open(self, source: str, event: str | None = None) -> tuple[DecisionRow, ...]:
@@ -176,41 +187,30 @@ class Decisions:
 
         With ``grown_by`` the newest that brought servers, and whose source begins so.
         """
-        query = sa.select(sa.func.max(decisions.c.at)).where(
-            decisions.c.event == event, decisions.c.pool == pool, decisions.c.state.in_(("queued", "running", "done"))
-        )
+        query, asked = _CHANGED, {"of": event, "its": pool}
         if grown_by is not None:
             source = decisions.c.source.startswith(grown_by, autoescape=True)
             query = query.where(source, decisions.c.wanted > decisions.c.current)
         with self._store.reading() as db:
-            return db.execute(query).scalar()
+            return db.execute(query, asked).scalar()
 
 
 def _added(db: sa.Connection, row: DecisionRow) -> DecisionRow:
-    newest = (
-        db.execute(
-            sa.select(decisions)
-            .where(decisions.c.event == row.event, decisions.c.pool == row.pool)
-            .order_by(decisions.c.id.desc())
-            .limit(1)
-        )
-        .mappings()
-        .first()
-    )
-    if newest is not None and _same(_row(newest), row):
-        same = replace(row, id=newest["id"], at=_row(newest).at, times=newest["times"] + 1)
+    newest = db.execute(_NEWEST_BARE, {"of": row.event, "its": row.pool}).mappings().first()
+    if newest is not None and _same(newest, row):
+        same = replace(row, id=newest["id"], at=newest["at"], times=newest["times"] + 1)
         changed = {"until": same.until, "times": same.times, "body": _body(same)}
         db.execute(decisions.update().where(decisions.c.id == same.id).values(changed))
         return same
-    values = {key: value for key, value in asdict(row).items() if key in decisions.c and key != "id"}
+    values = {column.name: getattr(row, column.name) for column in decisions.c if column.name not in ("id", "body")}
     made = db.execute(decisions.insert().values(**values, body=_body(row))).inserted_primary_key
     return replace(row, id=int(made[0]) if made else 0)
 
 
-def _same(old: DecisionRow, new: DecisionRow) -> bool:
+def _same(old: Mapping[Any, Any], new: DecisionRow) -> bool:
     """Whether nothing has happened again, for the same reason."""
     names = ("source", "policy", "rule", "current", "wanted", "state")
-    return new.state == "held" and all(getattr(old, name) == getattr(new, name) for name in names)
+    return new.state == "held" and all(old[name] == getattr(new, name) for name in names)
 
 
 def _body(row: DecisionRow) -> str:
@@ -246,7 +246,10 @@ def _again(db: sa.Connection, source: str, digest: str) -> None:
     db.execute(deliveries.update().where(same).values(times=deliveries.c.times + 1))
 
 
-def _plain(value: object) -> str:
+def _plain(value: object) -> object:
+    # One level at a time: `asdict` would copy every match of the timetable before it is written, ten times as slow.
+    if is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
     if isinstance(value, dt.datetime):
         return value.isoformat()
     raise TypeError(type(value).__name__)

@@ -23,6 +23,9 @@ BUSY_MS = 30_000
 
 _WRITE = {"cloudsentry_write": True}
 
+LOST_WITH_POWER = "synchronous"
+"""``sqlite:///FILE?synchronous=off``: a journal that nobody asks for after a loss of power, as a rehearsal's."""
+
 DRIVERS = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql"}
 """What a URL without a driver means, whatever the version of SQLAlchemy; the extras of the package bring these."""
 
@@ -122,6 +125,8 @@ def _engine(url: str) -> sa.Engine:
     try:
         place = sa.make_url(url)
         place = place.set(drivername=DRIVERS.get(place.drivername, place.drivername))
+        brief = place.get_backend_name() == "sqlite" and place.query.get(LOST_WITH_POWER) == "off"
+        place = place.difference_update_query([LOST_WITH_POWER]) if brief else place
         # hide_parameters: what is written may hold secrets, and an error that is shown for debugging quotes it.
         engine = sa.create_engine(place, pool_pre_ping=place.get_backend_name() != "sqlite", hide_parameters=True)
     except (ArgumentError, ValueError, NoSuchModuleError, ImportError) as error:
@@ -131,6 +136,8 @@ def _engine(url: str) -> sa.Engine:
         raise UserError(f"[journal] connection {what}") from (error if known else None)
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _sqlite_connect)
+        if brief:
+            sa.event.listen(engine, "connect", _brief)
         sa.event.listen(engine, "begin", _sqlite_begin)
     return engine
 
@@ -157,6 +164,10 @@ def _sqlite_connect(connection: Any, record: Any) -> None:
     # With a write-ahead log NORMAL survives a kill -9 of any process, FULL also a loss of power; an intent that
     # was forgotten may cost a server made twice, an fsync costs a millisecond.
     connection.execute("PRAGMA synchronous = FULL")
+
+
+def _brief(connection: Any, record: Any) -> None:
+    connection.execute("PRAGMA synchronous = OFF")
 
 
 def _sqlite_begin(connection: sa.Connection) -> None:

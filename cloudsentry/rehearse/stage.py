@@ -62,7 +62,9 @@ def settings_in(folder: Path, settings: Settings) -> Settings:
     return dataclasses.replace(
         settings,
         state=folder,
-        journal=dataclasses.replace(settings.journal, connection=f"sqlite:///{folder / 'journal.sqlite'}"),
+        journal=dataclasses.replace(
+            settings.journal, connection=f"sqlite:///{folder / 'journal.sqlite'}?synchronous=off"
+        ),
         ownership=dataclasses.replace(settings.ownership, backend_url=f"file://{folder / 'locks'}"),
         executor=dataclasses.replace(settings.executor, poll_least=POLL),
     )

@@ -1,0 +1,111 @@
+"""The tournament's fifteen days, rehearsed at full speed: how long it takes, and what it says. JSON.
+
+    python -m benchmarks.rehearsal.run --json docs/rehearsal.json
+
+The event is the example of the repository with the source's timetable: up to four matches a day from 7 August on, two
+on the days of the quarter-finals and semi-finals, then one. Both pools scale by the load. ``--days`` plays the first ones only,
+``--profile`` writes what cProfile saw.
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import datetime as dt
+import json
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from cloudsentry import conf
+from cloudsentry.rehearse import Rehearsal, parsed
+from cloudsentry.spec.event import Event
+from cloudsentry.spec.load import dump, from_dict, load
+
+EXAMPLE = Path(__file__).parents[2] / "etc/cloudsentry/events/koshien-2010.yaml"
+FIRST = dt.date(2010, 8, 7)
+MATCHES = (3, 4, 4, 4, 4, 4, 4, 4, 4, 4, 3, 2, 2, 1, 1)
+"""Matches by day: 48 in all."""
+STARTS = {4: ("08:30", "11:00", "13:30", "16:00"), 3: ("09:30", "12:00", "14:30"), 2: ("11:00", "13:30"), 1: ("13:00",)}
+CROWD = 900
+"""Requests per second of a match on the first day, at one site; they grow with the rounds."""
+PER_SERVER = 250
+
+
+def matches(days: int) -> Iterator[dict[str, Any]]:
+    """The timetable of the first ``days`` days."""
+    for day, count in enumerate(MATCHES[:days]):
+        for number, start in enumerate(STARTS[count], 1):
+            yield {
+                "match": f"day{day + 1}-match{number}",
+                "start": f"{FIRST + dt.timedelta(days=day)} {start}",
+                "crowd": CROWD + 60 * day,
+                "uncertainty": 0.2,
+                "length": "2h",
+                "ramp": "30m",
+                "finale": "20m",
+            }
+
+
+def tournament(days: int = len(MATCHES)) -> Event:
+    """The example with its matches, both of its pools scaled by the load."""
+    plain = dump(load(EXAMPLE))
+    last = FIRST + dt.timedelta(days=days - 1)
+    plain["calendar"] |= {"until": str(last), "matches": list(matches(days))}
+    signal = {"driver": "fake", "query": "1"}
+    bounds = {"policy": "target", "least": 2, "most": 12, "per_server": PER_SERVER, "signal": signal}
+    for name, pool in plain["pools"].items():
+        plain.setdefault("scaling", {})[name] = dict(bounds)
+        for pin in pool["pins"]:
+            pin["weight"] = 10
+    return from_dict(plain)
+
+
+def played(event: Event, kinds: Sequence[str], profile: str | None) -> dict[str, Any]:
+    """One rehearsal: seconds of the wall and of the processor, and the verdict."""
+    rehearsal = Rehearsal(event, conf.settings(), kinds=kinds, tell=lambda line: print(line, file=sys.stderr))
+    profiler = cProfile.Profile() if profile else None
+    wall, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF)
+    verdict = profiler.runcall(rehearsal.play) if profiler else rehearsal.play()
+    after, took = resource.getrusage(resource.RUSAGE_SELF), time.monotonic() - wall
+    if profiler and profile:
+        profiler.dump_stats(profile)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    told = {key: value for key, value in asdict(verdict).items() if key != "matches"}
+    ready = sum(line.ready for line in verdict.matches)
+    return {
+        "wall_s": round(took, 1),
+        "cpu_s": round(cpu, 1),
+        "chaos": list(kinds),
+        "matches": len({line.match for line in verdict.matches}),
+        "pools": len(event.scaling),
+        "lines_ready": f"{ready} of {len(verdict.matches)}",
+        "times_real": round(verdict.days * 86400 / took),
+        **told,
+    }
+
+
+def main() -> None:
+    """Play it, once plainly and once with every fault, and write what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, help="write the figures there; printed where absent")
+    parser.add_argument("--days", type=int, default=len(MATCHES), help="play only so many days")
+    parser.add_argument("--chaos", default="", help="faults, as of `cloudsentry rehearse`")
+    parser.add_argument("--profile", help="write what cProfile saw there")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory():
+        figures = played(tournament(asked.days), parsed(asked.chaos), asked.profile)
+    text = json.dumps(figures, indent=1) + "\n"
+    if asked.json:
+        asked.json.write_text(text)
+    else:
+        sys.stdout.write(text)
+
+
+if __name__ == "__main__":
+    main()
