@@ -187,10 +187,20 @@ class JsonAction(argparse.Action):
 
 
 def _as_json(handlers: Sequence[logging.Handler]) -> None:
+    """The program's own handlers write JSON; those of whoever runs it in their process stay as they are."""
     from oslo_log.formatters import JSONFormatter
 
+    class Lines(JSONFormatter):  # type: ignore[misc]  # oslo.log is untyped
+        """Arguments as their text: oslo.log would look into any object, an entry point's whole distribution too."""
+
+        def format(self, record: logging.LogRecord) -> str:
+            """One line."""
+            told = logging.makeLogRecord({**record.__dict__, "msg": record.getMessage(), "args": None})
+            return str(super().format(told))
+
     for handler in handlers:
-        handler.setFormatter(JSONFormatter())
+        if type(handler) in (logging.StreamHandler, logging.FileHandler):
+            handler.setFormatter(Lines())
 
 
 def nearest(wanted: str, names: Sequence[str]) -> list[str]:

@@ -137,9 +137,10 @@ def test_the_plugins_options_reach_the_hall(monkeypatch) -> None:
 def test_log_lines_are_json_objects_where_asked(tmp_path) -> None:
     path = tmp_path / "log"
     assert main(["--log-json", "--log-file", str(path), "event", "schema"]) == 0
-    logging.getLogger("cloudsentry.test").warning("odd: %s", "a thing")
+    (point, *_) = metadata.entry_points(group="cloudsentry.pool")
+    logging.getLogger("cloudsentry.test").warning("odd: %s", point)
     lines = [json.loads(line) for line in path.read_text().splitlines()]
-    assert [line["message"] for line in lines if line["name"] == "cloudsentry.test"] == ["odd: a thing"]
+    assert [line["message"] for line in lines if line["name"] == "cloudsentry.test"] == [f"odd: {point}"]
 
 
 def test_json_logs_without_oslo_log_say_what_to_install(hall, monkeypatch, capsys) -> None:
