@@ -190,7 +190,7 @@ def _as_json(handlers: Sequence[logging.Handler]) -> None:
     """The program's own handlers write JSON; those of whoever runs it in their process stay as they are."""
     from oslo_log.formatters import JSONFormatter
 
-    class Lines(JSONFormatter):  # type: ignore[misc]  # oslo.log is untyped
+    class Lines(JSONFormatter):
         """Arguments as their text: oslo.log would look into any object, an entry point's whole distribution too."""
 
         def format(self, record: logging.LogRecord) -> str:
