@@ -149,6 +149,15 @@ class Cloud:
         except (ksa.ClientException, requests.exceptions.RequestException) as failure:
             raise faults.lost(call, failure) from failure
 
+    def told_of(self, token: str) -> Mapping[str, Any]:
+        """What the cloud's Keystone says of somebody's token: user, project, roles, expires_at.
+
+        Raises `Conflict` with status 404 for one that is none, or none any more.
+        """
+        call = self._call("identity", "GET", "/auth/tokens")
+        found: Mapping[str, Any] = self._send(call, headers={"X-Subject-Token": token})["token"]
+        return found
+
     @property
     def skew(self) -> float | None:
         """Seconds by which the cloud's clock was ahead of this machine's at its last answer; None where it has none."""

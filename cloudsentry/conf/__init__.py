@@ -70,6 +70,8 @@ class HookSettings:
     aodh_token: str | None = field(default=None, repr=False)
     generic_secret: str | None = field(default=None, repr=False)
     viewer_token: str | None = field(default=None, repr=False)
+    keystone_cloud: str | None = None
+    keystone_role: str = "member"
     window: float = 300.0
     duplicates: float = 300.0
     rate: str = "120/minute"

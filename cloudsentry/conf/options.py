@@ -108,6 +108,12 @@ HOOK = [
         help="SHA-256 in hexadecimal of the token by which people may watch the live page, given as the password when "
         "the browser asks; without it nobody may.",
     ),
+    cfg.StrOpt(
+        "keystone_cloud",
+        help="Cloud of clouds.yaml whose Keystone vouches for callers of /v1/hooks/generic: a token in X-Auth-Token, "
+        "of the project of that cloud's account here, lets in as a signature does; without it nobody's does.",
+    ),
+    cfg.StrOpt("keystone_role", default="member", help="The role that such a token must hold."),
     cfg.FloatOpt(
         "window",
         default=300.0,

@@ -2,7 +2,8 @@
 
 Alertmanager and Aodh cannot sign, so each has a token of its own, of which the configuration holds the SHA-256
 (tokens are random: there is nothing to guess that a slow hash would protect). All others sign:
-``X-Cloudsentry-Signature: t=SECONDS,v1=HEX`` with HEX = HMAC-SHA256(secret, "SECONDS." + body).
+``X-Cloudsentry-Signature: t=SECONDS,v1=HEX`` with HEX = HMAC-SHA256(secret, "SECONDS." + body), or bring a token of
+Keystone's in ``X-Auth-Token``.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cloudsentry.conf import HookSettings
 from cloudsentry.errors import SentryError, UserError
 from cloudsentry.journal.decisions import Decisions
+from cloudsentry.web.keystone import Vouched
+from cloudsentry.web.refused import Refused
 
 if TYPE_CHECKING:
     from limits import RateLimitItem
@@ -65,14 +68,6 @@ def checked(settings: HookSettings) -> RateLimitItem:
         raise UserError(f"[hook] rate: expected something like 120/minute, found {settings.rate!r}") from error
 
 
-class Refused(Exception):
-    """A request that is not let in."""
-
-    def __init__(self, status: int, why: str, after: int = 0) -> None:
-        self.status, self.why, self.after = status, why, after
-        super().__init__(why)
-
-
 class Gate:
     """An ASGI middleware before everything under /v1/, and before the page."""
 
@@ -82,6 +77,7 @@ class Gate:
         self._app, self._settings, self._decisions, self._wall = app, settings, decisions, wall
         self._rate = checked(settings)
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._vouched = Vouched(settings, wall)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in with its whole body, or answer why not."""
@@ -123,6 +119,9 @@ class Gate:
             }.get(source)
             if not _token_fits(request, token):
                 raise Refused(401, "not the token of this hook")
+            return await self._body(request)
+        if token := request.headers.get("X-Auth-Token"):
+            await anyio.to_thread.run_sync(self._vouched.check, token)
             return await self._body(request)
         seconds, digest = self._signature(request)
         body = await self._body(request)

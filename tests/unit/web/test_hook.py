@@ -22,6 +22,8 @@ from cloudsentry.executor.clock import Clock
 from cloudsentry.journal.ownership import owned
 from cloudsentry.web.app import make_app
 from cloudsentry.web.gate import SIGNATURE, checked, sign
+from cloudsentry.web.keystone import Vouched
+from cloudsentry.web.refused import Refused
 from cloudsentry.web.worker import Worker
 
 TOKEN, OTHER, SECRET = "alertmanagers-token", "aodhs-token", "s" * 40
@@ -328,3 +330,26 @@ def test_whatever_is_sent_is_answered_without_a_fault_of_ours(
         door.signed(content),
     ]
     assert all(answer.status_code < 500 for answer in answers)
+
+
+def test_a_token_that_keystone_knows_scales_as_a_signature_does(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    known: list[str] = []
+
+    def check(self: Vouched, token: str) -> None:
+        known.append(token)
+        if token != "good":
+            raise Refused(401, "Keystone does not know this token")
+
+    monkeypatch.setattr(Vouched, "check", check)
+    body = {"event": "summer", "pool": "front", "scale": 3}
+    bad = door.client.post("/v1/hooks/generic", json=body, headers={"X-Auth-Token": "bad"})
+    assert (bad.status_code, bad.json()["detail"]) == (401, "Keystone does not know this token")
+    assert door.client.post("/v1/hooks/generic", json=body, headers={"X-Auth-Token": "good"}).status_code == 202
+    assert (known, door.servers()) == (["bad", "good"], 5)
+
+
+def test_a_token_lets_nobody_in_where_no_cloud_is_named(door: Door) -> None:
+    body = {"event": "summer", "pool": "front", "scale": 3}
+    answer = door.client.post("/v1/hooks/generic", json=body, headers={"X-Auth-Token": "any"})
+    assert answer.status_code == 401
+    assert "keystone_cloud" in answer.json()["detail"]
