@@ -341,11 +341,11 @@ def test_a_token_that_keystone_knows_scales_as_a_signature_does(door: Door, monk
             raise Refused(401, "Keystone does not know this token")
 
     monkeypatch.setattr(Vouched, "check", check)
-    body = {"event": "summer", "pool": "front", "scale": 3}
+    body = {"event": "summer", "pool": "front", "scale": 6}
     bad = door.client.post("/v1/hooks/generic", json=body, headers={"X-Auth-Token": "bad"})
     assert (bad.status_code, bad.json()["detail"]) == (401, "Keystone does not know this token")
     assert door.client.post("/v1/hooks/generic", json=body, headers={"X-Auth-Token": "good"}).status_code == 202
-    assert (known, door.servers()) == (["bad", "good"], 5)
+    assert (known, door.servers()) == (["bad", "good"], 6)
 
 
 def test_a_token_lets_nobody_in_where_no_cloud_is_named(door: Door) -> None:
