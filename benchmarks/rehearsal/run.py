@@ -2,9 +2,9 @@
 
     python -m benchmarks.rehearsal.run --json docs/rehearsal.json
 
-The event is the example of the repository with the source's timetable: up to four matches a day from 7 August on, two
-on the days of the quarter-finals and semi-finals, then one. Both pools scale by the load. ``--days`` plays the first ones only,
-``--profile`` writes what cProfile saw.
+The event is the example of the repository with a timetable as the source's: up to four matches a day from 7 August on,
+48 in all. Both pools scale by the load. It is played twice, plainly and with every fault of ``--chaos all``; with
+``--days`` only the first days, with ``--profile`` under cProfile, whose findings are written.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import argparse
 import cProfile
 import datetime as dt
 import json
+import os
 import resource
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -91,15 +91,23 @@ def played(event: Event, kinds: Sequence[str], profile: str | None) -> dict[str,
 
 
 def main() -> None:
-    """Play it, once plainly and once with every fault, and write what came of it."""
+    """Play it plainly and with faults, and write what came of it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, help="write the figures there; printed where absent")
     parser.add_argument("--days", type=int, default=len(MATCHES), help="play only so many days")
-    parser.add_argument("--chaos", default="", help="faults, as of `cloudsentry rehearse`")
-    parser.add_argument("--profile", help="write what cProfile saw there")
+    parser.add_argument("--chaos", default="all", help="faults of the second time, as of `cloudsentry rehearse`")
+    parser.add_argument("--profile", help="write what cProfile saw of the first time, and play no second one")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory():
-        figures = played(tournament(asked.days), parsed(asked.chaos), asked.profile)
+    event = tournament(asked.days)
+    figures: dict[str, Any] = {
+        "command": "python -m benchmarks.rehearsal.run",
+        "days": asked.days,
+        "cpus": os.cpu_count(),
+    }
+    figures["load_before"] = round(os.getloadavg()[0], 1)
+    figures["plain"] = played(event, (), asked.profile)
+    if not asked.profile:
+        figures["chaos"] = played(event, parsed(asked.chaos), None)
     text = json.dumps(figures, indent=1) + "\n"
     if asked.json:
         asked.json.write_text(text)

@@ -25,10 +25,10 @@ Place = tuple[str, str, str]
 
 StepEnd = Literal["done", "failed", "skipped"]
 
-SILENT = ("await", "hold")
+SILENT = ("await", "warm", "hold")
 """Verbs that call nothing: they only wait."""
 
-BOOTS = ("create", "await", "start")
+BOOTS = ("create", "await", "start", "spare", "warm")
 """Verbs of servers that are waited for."""
 
 
@@ -297,7 +297,7 @@ class Run:
             seconds=round(seconds, 3),
             attempts=tries,
             error=error,
-            lack=lack and isinstance(step.subject, CreateServers),
+            lack=lack and step.verb == "create" and isinstance(step.subject, CreateServers),
         )
         self._say("ended", step, 0, 0, error or outcome)
 

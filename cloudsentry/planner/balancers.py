@@ -168,7 +168,7 @@ class _Maker:
             )
             for pool in self.pools
             for unit in pool.units
-            if unit.count or pool.standing[unit.name].retire
+            if unit.count or pool.standing[unit.name].leaving
         ]
         known = {share.unit for share in shares}
         shares += [
@@ -183,7 +183,7 @@ class _Maker:
             )
             for pool in self.pools
             for unit, standing in pool.standing.items()
-            if unit not in known and any(server.id in keep for server in standing.retire)
+            if unit not in known and any(server.id in keep for server in standing.leaving)
         ]
         return tuple(shares)
 

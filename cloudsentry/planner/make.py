@@ -7,6 +7,7 @@ import dataclasses
 from cloudsentry.errors import PlanError
 from cloudsentry.planner.balancers import BalancerPlan, plan_balancer
 from cloudsentry.planner.servers import PoolPlan, plan_pool, removals, unseen_pool
+from cloudsentry.planner.spares import spare_steps
 from cloudsentry.planner.spill import ALL_HAD, Short, spilled
 from cloudsentry.planner.steering import SteeringPlan, before, endings, finished, last_transfers, ordered, plan_steering
 from cloudsentry.planner.steering import leftovers as steering_leftovers
@@ -103,6 +104,17 @@ def _blind(event: Event, pool: str, parts: Comparison) -> bool:
     )
 
 
+def _spares(event: Event, name: str, parts: Comparison, snapshot: Snapshot, letting_go: tuple[str, ...]) -> list[Step]:
+    """The warm pool of a pool; left as it is while a balancer that may have its servers does not answer."""
+    if _blind(event, name, parts):
+        return []
+    pool = event.pools[name]
+    view = snapshot.pool(event.cloud_of(pool.site), pool.driver)
+    mine = [part for one, part in parts.balancers.items() if any(m.pool == name for m in event.balancers[one].members)]
+    behind = tuple(sorted({*parts.pools[name].arriving, *(step.id for part in mine for step in part.steps)}))
+    return spare_steps(event, parts.pools[name], view, letting_go, behind)
+
+
 def plan_apply(event: Event, snapshot: Snapshot, revision: str, *, short: Short = ALL_HAD) -> Plan:
     """What makes the clouds as the event wants them, or as near as ``short`` lets it.
 
@@ -113,7 +125,6 @@ def plan_apply(event: Event, snapshot: Snapshot, revision: str, *, short: Short 
     refusals = (*dict.fromkeys(missing), *parts.refusals)
     if refusals:
         raise PlanError(refusals)
-    steps = waiting(event, (step for part in parts.parts for step in part.steps), parts.stretches)
     letting_go = {
         pool: tuple(
             step
@@ -123,6 +134,8 @@ def plan_apply(event: Event, snapshot: Snapshot, revision: str, *, short: Short 
         )
         for pool in parts.pools
     }
+    spares = [step for name in parts.pools for step in _spares(event, name, parts, snapshot, letting_go[name])]
+    steps = waiting(event, [*(step for part in parts.parts for step in part.steps), *spares], parts.stretches)
     gone = tuple(step.id for step in parts.leftovers if step.family == "balancer")
     for name, part in parts.pools.items():
         if not _blind(event, name, parts):

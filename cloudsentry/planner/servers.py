@@ -20,6 +20,9 @@ from cloudsentry.records.plans import Action, Drift, Step
 from cloudsentry.records.views import PoolView, Server
 from cloudsentry.spec.event import Event, Pool
 
+STATES = {"paused": ("PAUSED",), "stopped": ("SHUTOFF", "ACTIVE"), "shelved": ("SHELVED", "SHELVED_OFFLOADED")}
+"""How servers in these states rest; ACTIVE are those that are being stopped just now."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolPlan:
@@ -43,8 +46,8 @@ class PoolPlan:
 
     @property
     def retiring(self) -> tuple[Server, ...]:
-        """Servers to be drained and removed."""
-        return tuple(server for standing in self.standing.values() for server in standing.retire)
+        """Servers to be drained and removed, or laid to rest."""
+        return tuple(server for standing in self.standing.values() for server in standing.leaving)
 
     @property
     def replacing(self) -> tuple[str, ...]:
@@ -63,6 +66,22 @@ def template_of(pool: Pool) -> Template:
         key_name=pool.key_name or "",
         user_data=pool.user_data or "",
         metadata=tuple(sorted(pool.metadata.items())),
+    )
+
+
+def made(event: Event, unit: Unit, count: int, op: str, *, first: bool = False) -> CreateServers:
+    """The order that makes servers of a unit, by the call ``op``; the ``first`` ones have the plain name."""
+    pool = event.pools[unit.pool]
+    name = re.sub(r"[^a-z0-9.-]+", "-", f"{event.event}-{unit.name}".lower())
+    return CreateServers(
+        unit=unit.name,
+        name=name if first else f"{name}-{op[:4]}",
+        count=count,
+        template=template_of(pool),
+        hypervisor=unit.hypervisor,
+        zone=unit.zone,
+        group=unit.group,
+        mark=Mark(event=event.event, unit=unit.name, op=op, template=template_digest(pool)),
     )
 
 
@@ -127,15 +146,25 @@ class _Maker:
             awaited = AwaitServers(unit=unit.name, ids=_ids(standing.building))
             steps.append(self._step(unit.name, "await", "change", awaited, "an earlier run asked for them"))
         if standing.start:
-            started = StartServers(unit=unit.name, ids=_ids(standing.start))
-            steps.append(self._step(unit.name, "start", "change", started, "found stopped"))
+            steps += self._start(unit, standing.start)
+        return steps
+
+    def _start(self, unit: Unit, servers: tuple[Server, ...]) -> list[Step]:
+        steps: list[Step] = []
+        for rest, states in STATES.items():
+            ids = _ids(tuple(server for server in servers if server.status in states))
+            if ids:
+                order = StartServers(unit=unit.name, ids=ids, rest=rest, hypervisor=unit.hypervisor)
+                why = f"{len(ids)} of the spares" if unit.rest else f"found {rest}"
+                step = self._step(unit.name, "start", "change", order, why)
+                steps.append(step if rest == "stopped" else replace(step, id=f"{step.id}-{rest}"))
         return steps
 
     def _create(self, unit: Unit, standing: Standing, count: int) -> list[Step]:
         listed = sorted(server.id for server in self.listed[unit.name])
         op = digest(self.event.event, unit.name, "create", count, listed, self.template)
-        name = re.sub(r"[^a-z0-9.-]+", "-", f"{self.event.event}-{unit.name}".lower())
-        mark = Mark(event=self.event.event, unit=unit.name, op=op, template=self.template)
+        create = made(self.event, unit, count, op, first=not listed)
+        mark = create.mark
         after: tuple[str, ...] = ()
         steps: list[Step] = []
         if unit.group and not any(group.name == unit.group for group in self.view.groups):
@@ -144,16 +173,6 @@ class _Maker:
             )
             steps.append(self._step(unit.name, "group", "create", order, "keeps servers apart"))
             after = (steps[-1].id,)
-        create = CreateServers(
-            unit=unit.name,
-            name=f"{name}-{op[:4]}" if listed else name,
-            count=count,
-            template=template_of(self.pool),
-            hypervisor=unit.hypervisor,
-            zone=unit.zone,
-            group=unit.group,
-            mark=mark,
-        )
         steps.append(self._step(unit.name, "create", "create", create, _why(unit, standing), after))
         return steps
 
@@ -235,7 +254,10 @@ def _drift(cloud: str, name: str, unit: Unit | None, standing: Standing) -> list
     lines += [
         ("error", f"{server.name} is in ERROR: {server.fault or 'no reason given'}") for server in standing.broken
     ]
-    lines += [("stopped", f"{server.name} is stopped") for server in standing.start]
+    if unit is not None and (short := unit.spares - len(standing.spares)) > 0:
+        lines.append(("spares", f"{short} of {unit.spares} spares do not rest"))
+    what = "stopped" if unit is None or not unit.rest else "resting"
+    lines += [("stopped", f"{server.name} is {what}") for server in standing.start]
     lines += [("building", f"{server.name} is not up yet ({server.status})") for server in standing.building]
     lines += [("parked", f"{server.name} is {server.status}: resume it, or delete it") for server in standing.parked]
     lines += [("misplaced", f"{server.name} is on {server.hypervisor}") for server in standing.misplaced]

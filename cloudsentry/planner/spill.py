@@ -69,7 +69,13 @@ class _Spread:
             for name, pool in event.pools.items()
             if snapshot.unseen("pool", event.cloud_of(pool.site), pool.driver)
         }
-        self._alive = Counter(server.mark.unit for view in snapshot.pools for server in view.servers if server.alive)
+        rested = {name for name, pool in event.pools.items() if pool.spares}
+        self._alive = Counter(
+            server.mark.unit
+            for view in snapshot.pools
+            for server in view.servers
+            if server.alive or (server.rests and server.mark.unit.split("@")[0] in rested)
+        )
         self._left = {unit.name: unit.count for listed in units.values() for unit in listed}
         self._standins: dict[str, Unit] = {}
         self._taken = Counter[tuple[str, str]]()
@@ -145,7 +151,7 @@ class _Spread:
         if target == origin.pool:
             return Unit(name=name, pool=target, count=0, weight=origin.weight, hypervisor=place)
         like = next((unit for unit in self._units.get(target, ()) if unit.name == f"{target}@{place}"), None)
-        return dataclasses.replace(like, name=name, count=0) if like else None
+        return dataclasses.replace(like, name=name, count=0, spares=0) if like else None
 
     def _host(self, target: str, place: str) -> str:
         """The hypervisor of a place, or empty where the cloud chooses."""

@@ -231,7 +231,7 @@ def waiting(event: Event, steps: Iterable[Step], plans: dict[str, StretchPlan]) 
 
 
 def _waiting(event: Event, step: Step, ready: dict[tuple[str, str], tuple[str, ...]]) -> Step:
-    if step.verb != "create" or step.family == "stretch":
+    if step.verb not in ("create", "spare") or step.family == "stretch":
         return step
     if step.family == "pool":
         pool = event.pools[step.unit.split("@")[0]]

@@ -7,8 +7,9 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 
-from cloudsentry.records.views import Hypervisor, PoolView, Server
+from cloudsentry.records.views import RESTING, Hypervisor, PoolView, Server
 from cloudsentry.spec.event import Event, Pin, Pool
+from cloudsentry.spec.spares import Spares
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,9 @@ class Unit:
     zone: str = ""
     group: str = ""
     per_host: int = 0
+    spares: int = 0
+    rest: str = ""
+    """How its spares rest; empty where its pool has none."""
 
 
 def digest(*parts: object) -> str:
@@ -45,19 +49,20 @@ def units_of(event: Event, name: str, view: PoolView) -> tuple[tuple[Unit, ...],
     """
     units: list[Unit] = []
     refusals: list[str] = []
+    rests = event.pools[name].spares
     for pin in event.pools[name].pins:
         kind, value = pin.place
         if kind in ("hypervisor", "aggregate", "trait") and not view.pins_allowed:
             refusals.append(_not_allowed(name, kind, value, view.cloud))
         elif kind in ("aggregate", "trait"):
-            spread = _spread(event.event, name, pin, view)
+            spread = _spread(event.event, name, pin, view, rests)
             units.extend(spread)
             named = not any(f"{kind} {value!r}" in line for line in view.missing)
             if not spread and pin.count and named:
                 lack = f"no hypervisor of {view.cloud} that is up has {kind} '{value}'"
                 refusals.append(f"pool {name}: {lack}; start one, or pin elsewhere")
         else:
-            units.append(_single(event.event, name, pin, kind, value))
+            units.append(_single(event.event, name, pin, kind, value, rests))
     return tuple(units), tuple(refusals)
 
 
@@ -69,7 +74,14 @@ def _not_allowed(pool: str, kind: str, value: str, cloud: str) -> str:
     )
 
 
-def _single(event: str, pool: str, pin: Pin, kind: str, value: str) -> Unit:
+def _spares(pin: Pin, rests: Spares | None) -> int:
+    """How many servers rest at a pin: with those that serve no more than its ``most``."""
+    if rests is None:
+        return 0
+    return rests.count if pin.most is None else max(0, min(rests.count, pin.most - pin.count))
+
+
+def _single(event: str, pool: str, pin: Pin, kind: str, value: str, rests: Spares | None) -> Unit:
     suffix = value if kind == "hypervisor" else kind if kind == "any" else f"{kind}:{value}"
     name = f"{pool}@{suffix}"
     return Unit(
@@ -81,10 +93,12 @@ def _single(event: str, pool: str, pin: Pin, kind: str, value: str) -> Unit:
         zone=value if kind == "zone" else "",
         group=f"cloudsentry.{event}.{name}" if kind == "anti_affinity" else "",
         per_host=pin.anti_affinity or 0,
+        spares=_spares(pin, rests),
+        rest=rests.rest if rests else "",
     )
 
 
-def _spread(event: str, pool: str, pin: Pin, view: PoolView) -> list[Unit]:
+def _spread(event: str, pool: str, pin: Pin, view: PoolView, rests: Spares | None) -> list[Unit]:
     """Even shares; what is left over goes where servers stand already, so that a plan moves nothing without need."""
     kind, value = pin.place
     prefix = f"{pool}@{kind}:{value}:"
@@ -98,6 +112,7 @@ def _spread(event: str, pool: str, pin: Pin, view: PoolView) -> list[Unit]:
         return []
     base, extra = divmod(pin.count, len(hosts))
     first = sorted(hosts, key=lambda host: (-standing[prefix + host.name], host.name))[:extra]
+    each, more = divmod(_spares(pin, rests), len(hosts))
     return [
         Unit(
             name=prefix + host.name,
@@ -105,8 +120,10 @@ def _spread(event: str, pool: str, pin: Pin, view: PoolView) -> list[Unit]:
             count=base + (host in first),
             weight=pin.weight,
             hypervisor=host.name,
+            spares=each + (number < more),
+            rest=rests.rest if rests else "",
         )
-        for host in sorted(hosts, key=lambda host: host.name)
+        for number, host in enumerate(sorted(hosts, key=lambda host: host.name))
     ]
 
 
@@ -127,6 +144,22 @@ class Standing:
     misplaced: tuple[Server, ...] = ()
     outdated: tuple[Server, ...] = ()
     surplus: tuple[Server, ...] = ()
+    spares: tuple[Server, ...] = ()
+    """They rest, as they are to."""
+    rest: tuple[Server, ...] = ()
+    """They serve, and are to be laid to rest."""
+    warming: tuple[Server, ...] = ()
+    """They boot, and are to rest then."""
+
+    @property
+    def leaving(self) -> tuple[Server, ...]:
+        """What no balancer is to have."""
+        return self.retire + self.rest + self.warming
+
+    @property
+    def resting(self) -> int:
+        """How many of the wanted spares are there already."""
+        return len(self.spares) + len(self.rest) + len(self.warming)
 
     @property
     def retire(self) -> tuple[Server, ...]:
@@ -153,18 +186,35 @@ def sort_servers(unit: Unit | None, template: str, servers: tuple[Server, ...]) 
     placed = [server for server in rest if server not in misplaced]
     outdated = [server for server in placed if server.mark.template not in ("", template)]
     fitting = sorted((server for server in placed if server not in outdated), key=_seniority)
-    kept, surplus = fitting[: unit.count], fitting[unit.count :]
+    kept, over = fitting[: unit.count], fitting[unit.count :]
+    able = sorted((server for server in over if server.rests or server.alive), key=_laziness)[: unit.spares]
+    start = [server for server in kept if server.rests and (server.status == "SHUTOFF" or unit.rest)]
     return Standing(
         keep=tuple(server for server in kept if server.active),
         building=tuple(server for server in kept if server.alive and not server.active),
-        start=tuple(server for server in kept if server.status == "SHUTOFF"),
-        parked=tuple(server for server in kept if not server.alive and server.status != "SHUTOFF"),
+        start=tuple(start),
+        parked=tuple(server for server in kept if not server.alive and server not in start),
         broken=broken,
         misplaced=tuple(misplaced),
         outdated=tuple(outdated),
-        surplus=tuple(surplus),
+        surplus=tuple(server for server in over if server not in able),
+        spares=tuple(server for server in able if server.rests),
+        rest=tuple(server for server in able if server.active),
+        warming=tuple(server for server in able if server.alive and not server.active),
     )
 
 
 def _seniority(server: Server) -> tuple[int, str, str]:
-    return (0 if server.active else 1 if server.alive else 2, server.created, server.id)
+    state = 0 if server.active else 1 if server.alive else 2 + _soonness(server)
+    return (state, server.created, server.id)
+
+
+def _soonness(server: Server) -> int:
+    """Which of those that rest come back first: paused, stopped, shelved; then what is still on its way to rest."""
+    settled = server.status in RESTING and not server.task
+    return RESTING.index(server.status) if settled else len(RESTING)
+
+
+def _laziness(server: Server) -> int:
+    """Who becomes a spare first: what rests already, then what serves, then what boots."""
+    return 0 if server.rests else 1 if server.active else 2

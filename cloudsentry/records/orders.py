@@ -13,7 +13,7 @@ from cloudsentry.records.marks import Mark
 from cloudsentry.records.progress import Progress, State
 from cloudsentry.records.steering import SetShares, SteeringOrder
 from cloudsentry.records.stretching import JoinEnd, StretchOrder
-from cloudsentry.records.views import Balancer, BalancerView, Member, PoolView, Server, Snapshot
+from cloudsentry.records.views import RESTING, Balancer, BalancerView, Member, PoolView, Server, Snapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,10 +129,15 @@ class DeleteServers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartServers:
-    """Start stopped servers by exact id."""
+    """Bring back servers that rest, by exact id: all stopped, all paused or all shelved.
+
+    ``hypervisor`` is where shelved ones are to come back, empty where the cloud may choose.
+    """
 
     unit: str
     ids: tuple[str, ...]
+    rest: str = "stopped"
+    hypervisor: str = ""
 
     def progress(self, view: PoolView, elapsed: float = 0.0) -> Progress:
         """Done when all of them are ACTIVE."""
@@ -141,8 +146,42 @@ class StartServers:
         return Progress(state=state, done=active, wanted=len(self.ids))
 
     def seen(self, view: PoolView) -> bool:
-        """Whether all of them have left SHUTOFF."""
-        return all(server.status != "SHUTOFF" or server.task for server in view.servers if server.id in self.ids)
+        """Whether none of them rests any more."""
+        return not any(server.rests for server in view.servers if server.id in self.ids)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestServers:
+    """Stop, pause or shelve servers by exact id: they wait for the next crowd.
+
+    With ``op`` those that this call has made, which are not known before it has: `resolved` fills in ``ids``.
+    """
+
+    unit: str
+    ids: tuple[str, ...]
+    rest: str
+    op: str = ""
+
+    def resolved(self, snapshot: Snapshot) -> RestServers:
+        """The same order with the ids of the servers that its call has made."""
+        if not self.op:
+            return self
+        listed = (server for view in snapshot.pools for server in view.servers)
+        mine = sorted(server.id for server in listed if (server.mark.unit, server.mark.op) == (self.unit, self.op))
+        return replace(self, ids=tuple(mine))
+
+    def progress(self, view: PoolView, elapsed: float = 0.0) -> Progress:
+        """Done when none of them is up any more; failed when one is in ERROR. What is gone rests."""
+        mine = [server for server in view.servers if server.id in self.ids]
+        up = [server for server in mine if not server.gone and server.status not in RESTING]
+        done = len(self.ids) - len(up)
+        if any(server.status == "ERROR" for server in up):
+            return Progress(state="failed", done=done, wanted=len(self.ids), detail="one of them is in ERROR")
+        return Progress(state="waiting" if up else "done", done=done, wanted=len(self.ids))
+
+    def seen(self, view: PoolView) -> bool:
+        """Whether all of them rest, or are about to."""
+        return not any(server.active for server in view.servers if server.id in self.ids)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -314,10 +353,12 @@ class DeleteBalancer:
         return not any(b.id == self.id and b.provisioning != "PENDING_DELETE" for b in view.balancers)
 
 
-PoolOrder = CreateServers | CreateServerGroup | AwaitServers | DeleteServers | StartServers | DeleteServerGroups
+PoolOrder = (
+    CreateServers | CreateServerGroup | AwaitServers | DeleteServers | StartServers | RestServers | DeleteServerGroups
+)
 BalancerOrder = CreateBalancer | SetMembers | Drain | DeleteBalancer
 Order = PoolOrder | BalancerOrder | StretchOrder | SteeringOrder
-LateOrder = SetMembers | JoinEnd | SetShares
+LateOrder = SetMembers | JoinEnd | SetShares | RestServers
 """Orders that are filled in from the newest snapshot when their turn comes."""
 
 

@@ -17,6 +17,19 @@ from cloudsentry.records.marks import Mark
 from cloudsentry.records.steering import SteeringView
 from cloudsentry.records.stretching import StretchView
 
+RESTING = ("PAUSED", "SHUTOFF", "SHELVED", "SHELVED_OFFLOADED")
+"""States of servers that cloudsentry lays to rest, the ones that come back soonest first."""
+
+FALLING = (
+    "powering-off",
+    "pausing",
+    "shelving",
+    "shelving_image_pending_upload",
+    "shelving_image_uploading",
+    "shelving_offloading",
+)
+"""Nova's tasks on the way there."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
@@ -37,14 +50,20 @@ class Server:
     @property
     def alive(self) -> bool:
         """Serves, or is about to: counts towards what the event wants."""
-        return self.status in ("ACTIVE", "BUILD", "REBOOT", "HARD_REBOOT", "MIGRATING", "RESIZE", "PASSWORD") and (
-            self.task != "deleting"
-        )
+        if self.task == "deleting" or self.task in FALLING:
+            return False
+        up = self.status in ("ACTIVE", "BUILD", "REBOOT", "HARD_REBOOT", "MIGRATING", "RESIZE", "PASSWORD")
+        return up or (self.status in RESTING and bool(self.task))
 
     @property
     def active(self) -> bool:
         """Serves now."""
-        return self.status == "ACTIVE" and self.task != "deleting"
+        return self.status == "ACTIVE" and self.task != "deleting" and self.task not in FALLING
+
+    @property
+    def rests(self) -> bool:
+        """Stopped, paused or shelved, or about to be."""
+        return self.task in FALLING or (self.status in RESTING and not self.task)
 
     @property
     def gone(self) -> bool:

@@ -31,7 +31,9 @@ def what(step: Step) -> str:
             return f"{count(subject.count, 'server')}{_place(subject)}"
         case orders.CreateServerGroup() as subject:
             return f"server group {subject.name} ({subject.policy})"
-        case orders.AwaitServers() | orders.DeleteServers() | orders.StartServers() as subject:
+        case orders.RestServers() as subject if not subject.ids:
+            return f"new ones, to be {subject.rest}"
+        case orders.AwaitServers() | orders.DeleteServers() | orders.StartServers() | orders.RestServers() as subject:
             return f"{count(len(subject.ids), 'server')}: {', '.join(subject.ids)}"
         case orders.DeleteServerGroups() as subject:
             return f"{count(len(subject.ids), 'server group')}: {', '.join(subject.ids)}"

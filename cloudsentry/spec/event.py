@@ -18,6 +18,7 @@ from cloudsentry.spec.parts import NAME_WORDS as NAME_WORDS
 from cloudsentry.spec.parts import CloudName, Count, Name, Part, Seconds, Weight
 from cloudsentry.spec.reweighing import FIRST, Fallback, Reweigh, Tuned
 from cloudsentry.spec.scaling import Scaling
+from cloudsentry.spec.spares import Spares
 from cloudsentry.spec.spill import Spill
 from cloudsentry.spec.steering import SteeringSpec
 from cloudsentry.spec.stretch import StretchSpec
@@ -86,6 +87,7 @@ class Pool(Part):
     )
     metadata: dict[str, str] = Field(default_factory=dict, description="Further server metadata.")
     pins: list[Pin] = Field(min_length=1, description="Where, how many, with which weight.")
+    spares: Spares | None = Field(None, description="Servers that rest at each pin, and are started first.")
     spill: list[Spill] = Field(
         default_factory=list, description="Where to turn, in this order, for servers that a pin cannot have."
     )

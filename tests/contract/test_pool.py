@@ -9,12 +9,13 @@ import pytest
 
 from cloudsentry.drivers.pool.base import PoolDriver
 from cloudsentry.errors import DriverError, NoCapacity, NotSupported
-from cloudsentry.records.orders import CreateServerGroup, DeleteServerGroups, DeleteServers, StartServers
+from cloudsentry.records.orders import CreateServerGroup, DeleteServerGroups, DeleteServers, RestServers, StartServers
 
 from .conftest import PLACES, classes, drivers, names, same_signature
 from .places import Place
 
 FAMILY = "cloudsentry.pool"
+RESTS = {"stopped": {"SHUTOFF"}, "paused": {"PAUSED"}, "shelved": {"SHELVED", "SHELVED_OFFLOADED"}}
 everywhere = pytest.mark.parametrize("place", drivers(FAMILY), indirect=True)
 with_groups = pytest.mark.parametrize("place", [one for one in drivers(FAMILY) if one.id != "libvirt"], indirect=True)
 on_libvirt = pytest.mark.parametrize("place", [one for one in drivers(FAMILY) if one.id == "libvirt"], indirect=True)
@@ -85,6 +86,40 @@ def test_deleting_twice_and_deleting_nothing_are_done(place: Place):
 def test_starting_what_runs_is_done(place: Place):
     place.done(place.servers())
     place.done(StartServers(unit="front", ids=tuple(server.id for server in place.view().servers)))
+
+
+@everywhere
+@pytest.mark.parametrize(("rest", "states"), RESTS.items())
+def test_a_server_rests_and_comes_back_and_either_twice_is_done(place: Place, rest: str, states: set[str]):
+    if (place.kind, rest) == ("libvirt", "shelved"):
+        return  # refused there: see the next test
+    place.done(place.servers())
+    ids = tuple(server.id for server in place.view().servers)
+    order = RestServers(unit="front", ids=ids, rest=rest)
+    place.done(order)
+    (server,) = place.view().servers
+    assert server.status in states
+    assert server.rests
+    assert not server.alive
+    place.done(order)
+    back = StartServers(unit="front", ids=ids, rest=rest, hypervisor=server.hypervisor)
+    place.done(back)
+    place.done(back)
+    assert [one.status for one in place.view().servers] == ["ACTIVE"]
+
+
+@on_libvirt
+def test_shelving_is_refused(place: Place):
+    place.done(place.servers())
+    ids = tuple(server.id for server in place.view().servers)
+    with pytest.raises(NotSupported, match="stop or pause"):
+        place.driver.act(RestServers(unit="front", ids=ids, rest="shelved"))
+
+
+@everywhere
+def test_laying_to_rest_what_is_gone_is_an_error_of_ours(place: Place):
+    with pytest.raises(DriverError):
+        place.driver.act(RestServers(unit="front", ids=(str(uuid.uuid4()),), rest="stopped"))
 
 
 @with_groups

@@ -18,6 +18,15 @@ from cloudsentry.records.ground import Size
 from cloudsentry.records.orders import CreateServerGroup, CreateServers
 from cloudsentry.records.views import Server, ServerGroup
 
+WAKING = {"SHUTOFF": "powering-on", "PAUSED": "unpausing", "SHELVED_OFFLOADED": "unshelving"}
+"""What Nova does with a server that is called back, by its state."""
+FALLING = {
+    "stopped": ("powering-off", "SHUTOFF"),
+    "paused": ("pausing", "PAUSED"),
+    "shelved": ("shelving", "SHELVED_OFFLOADED"),
+}
+"""Nova's task, and the state it ends in."""
+
 
 @dataclass(slots=True)
 class FakeServer:
@@ -227,13 +236,29 @@ class FakeCloud:
                     one.server, one.looks = replace(one.server, task="deleting"), state.delete_looks
 
     def start(self, state: State, ids: Iterable[str]) -> None:
-        """Stopped servers by id; one that runs is started."""
+        """Servers that rest, by id; one that runs is started."""
         for id in ids:
-            one = next((servers[id] for servers in state.servers.values() if id in servers), None)
-            if one is None:
-                raise Conflict(f"server {id} is not there", cloud=self.name, status=404)
-            if one.server.status == "SHUTOFF":
-                one.server, one.looks, one.ends = replace(one.server, task="powering-on"), state.boot_looks, "ACTIVE"
+            one = self._one(state, id)
+            if one.server.status in WAKING:
+                looks = 0 if one.server.status == "PAUSED" else state.boot_looks
+                one.server, one.looks = replace(one.server, task=WAKING[one.server.status]), looks
+                one.ends = "ACTIVE"
+
+    def rest(self, state: State, ids: Iterable[str], rest: str) -> None:
+        """Servers that run, by id, and how they are to rest; one that rests already does."""
+        for id in ids:
+            one = self._one(state, id)
+            if one.server.active:
+                task, one.ends = FALLING[rest]
+                one.server, one.looks = replace(one.server, task=task), 0
+            elif not one.server.rests:
+                raise Conflict(f"server {id} is {one.server.status}", cloud=self.name, status=409)
+
+    def _one(self, state: State, id: str) -> FakeServer:
+        one = next((servers[id] for servers in state.servers.values() if id in servers), None)
+        if one is None:
+            raise Conflict(f"server {id} is not there", cloud=self.name, status=404)
+        return one
 
     def create_group(self, state: State, order: CreateServerGroup) -> None:
         """A server group; Nova allows several of one name."""

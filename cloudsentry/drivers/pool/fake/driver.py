@@ -16,6 +16,7 @@ from cloudsentry.records.orders import (
     DeleteServerGroups,
     DeleteServers,
     PoolOrder,
+    RestServers,
     StartServers,
 )
 from cloudsentry.records.views import Hypervisor, PoolView
@@ -61,6 +62,8 @@ class FakePool(PoolDriver):
                     self._cloud.delete(state, order.ids)
                 case StartServers():
                     self._cloud.start(state, order.ids)
+                case RestServers():
+                    self._cloud.rest(state, order.ids, order.rest)
                 case DeleteServerGroups():
                     self._cloud.delete_groups(state, order.ids)
 

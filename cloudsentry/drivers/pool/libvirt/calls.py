@@ -96,10 +96,22 @@ def start(site: LibvirtSite, hypervisor: str, uuid: str, identity: Identity) -> 
         for path in shape(domain.XMLDesc()).disks:
             _ensure_volume(site, hypervisor, path, identity)
         try:
-            domain.create()
+            if domain.state()[0] == library.VIR_DOMAIN_PAUSED:
+                domain.resume()
+            else:
+                domain.create()
         except library.libvirtError:
             if not domain.isActive():
                 raise
+
+
+def rest(site: LibvirtSite, hypervisor: str, uuid: str, *, paused: bool) -> None:
+    """It is paused, or does not run: switched off, for its clients have left and its disk is its own."""
+    library = libvirt()
+    with site.answers(f"{hypervisor}: {uuid}", writes=True):
+        domain = site.connection(hypervisor).lookupByUUIDString(uuid)
+        if domain.state()[0] == library.VIR_DOMAIN_RUNNING:
+            domain.suspend() if paused else domain.destroy()
 
 
 def _ensure_volume(site: LibvirtSite, hypervisor: str, path: str, identity: Identity) -> None:

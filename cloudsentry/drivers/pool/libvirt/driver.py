@@ -13,7 +13,14 @@ from cloudsentry.drivers.pool.base import PoolDriver, PoolScope
 from cloudsentry.drivers.pool.libvirt import calls, placing
 from cloudsentry.errors import Conflict, DriverError, NotSupported, Unreachable
 from cloudsentry.records.ground import Ground, Room, Size
-from cloudsentry.records.orders import CreateServerGroup, CreateServers, DeleteServers, PoolOrder, StartServers
+from cloudsentry.records.orders import (
+    CreateServerGroup,
+    CreateServers,
+    DeleteServers,
+    PoolOrder,
+    RestServers,
+    StartServers,
+)
 from cloudsentry.records.views import Hypervisor, PoolView, Server
 
 
@@ -60,10 +67,19 @@ class LibvirtPool(PoolDriver):
             case DeleteServers():
                 self._each(order.ids, lambda one: calls.remove(self._site, one.hypervisor, one.uuid))
             case StartServers():
-                known = {one.uuid for one in self._found()}
-                if gone := [id for id in order.ids if id not in known]:
-                    raise Conflict(f"server {gone[0]} is not there", cloud=self._site.name)
+                self._all_there(order.ids)
                 self._each(order.ids, self._start)
+            case RestServers():
+                if order.rest == "shelved":
+                    raise NotSupported("libvirt hosts cannot shelve: stop or pause spares", cloud=self._site.name)
+                self._all_there(order.ids)
+                paused = order.rest == "paused"
+                self._each(order.ids, lambda one: calls.rest(self._site, one.hypervisor, one.uuid, paused=paused))
+
+    def _all_there(self, ids: tuple[str, ...]) -> None:
+        known = {one.uuid for one in self._found()}
+        if gone := [id for id in ids if id not in known]:
+            raise Conflict(f"server {gone[0]} is not there", cloud=self._site.name)
 
     def _create(self, order: CreateServers) -> None:
         spec, template = self._site.spec, order.template

@@ -130,9 +130,23 @@ def delete_group(cloud: Cloud, id: str) -> None:
     cloud.delete("compute", f"/os-server-groups/{id}", microversion=version(cloud))
 
 
-def start_server(cloud: Cloud, id: str) -> None:
-    """Ask a stopped server to start."""
-    cloud.post("compute", f"/servers/{id}/action", {"os-start": None}, microversion=version(cloud))
+WAKE = {"stopped": {"os-start": None}, "paused": {"unpause": None}, "shelved": {"unshelve": None}}
+REST = {"stopped": {"os-stop": None}, "paused": {"pause": None}, "shelved": {"shelve": None}}
+"""The bodies of the actions, by how a server rests."""
+
+UNSHELVE_AT = (2, 91)
+"""A server that is offloaded may name its host when it comes back from here on."""
+
+
+def wake_server(cloud: Cloud, id: str, rest: str, hypervisor: str = "") -> None:
+    """Ask a server that rests to run; ``hypervisor`` only for one that is offloaded."""
+    body = {"unshelve": {"host": hypervisor}} if hypervisor else WAKE[rest]
+    cloud.post("compute", f"/servers/{id}/action", body, microversion=version(cloud))
+
+
+def rest_server(cloud: Cloud, id: str, rest: str) -> None:
+    """Ask a server that runs to rest."""
+    cloud.post("compute", f"/servers/{id}/action", REST[rest], microversion=version(cloud))
 
 
 def _text(of: tuple[int, int]) -> str:

@@ -17,9 +17,10 @@ from cloudsentry.records.orders import (
     DeleteServerGroups,
     DeleteServers,
     PoolOrder,
+    RestServers,
     StartServers,
 )
-from cloudsentry.records.views import PoolView, ServerGroup
+from cloudsentry.records.views import FALLING, RESTING, PoolView, ServerGroup
 
 
 class NovaPool(PoolDriver):
@@ -70,7 +71,9 @@ class NovaPool(PoolDriver):
                 calls.delete_ports_made_for(self._cloud, order.ids)
                 self._each(order.ids, calls.delete_server)
             case StartServers():
-                self._each(order.ids, _start)
+                self._each(order.ids, lambda cloud, id: _start(cloud, id, order))
+            case RestServers():
+                self._each(order.ids, lambda cloud, id: _rest(cloud, id, order.rest))
             case DeleteServerGroups():
                 self._each(order.ids, calls.delete_group)
 
@@ -151,10 +154,27 @@ class NovaPool(PoolDriver):
         return self._opened
 
 
-def _start(cloud: Cloud, id: str) -> None:
-    """Start; a server that runs already is started."""
+def _start(cloud: Cloud, id: str, order: StartServers) -> None:
+    """Bring back; a server that runs already is back. One that lost its host is told which to come back to."""
+    host = order.hypervisor if order.rest == "shelved" else ""
+    if host and calls.server(cloud, id)["status"] != "SHELVED_OFFLOADED":
+        host = ""  # it still is where it was, and Nova refuses to be told
+    if host and calls.microversion(cloud) < calls.UNSHELVE_AT:
+        raise NotSupported("this Nova cannot unshelve on a hypervisor (2.91 can): use stopped spares", cloud=cloud.name)
     try:
-        calls.start_server(cloud, id)
+        calls.wake_server(cloud, id, order.rest, host)
     except Conflict as conflict:
         if conflict.status != 409 or calls.server(cloud, id)["status"] != "ACTIVE":
+            raise
+
+
+def _rest(cloud: Cloud, id: str, rest: str) -> None:
+    """Lay to rest; a server that rests already, or is about to, does."""
+    try:
+        calls.rest_server(cloud, id, rest)
+    except Conflict as conflict:
+        if conflict.status != 409:
+            raise
+        found = calls.server(cloud, id)
+        if found["status"] not in RESTING and (found.get("OS-EXT-STS:task_state") or "") not in FALLING:
             raise

@@ -16,6 +16,7 @@ from cloudsentry.records.orders import (
     CreateServerGroup,
     CreateServers,
     DeleteServers,
+    RestServers,
     StartServers,
     Template,
 )
@@ -267,6 +268,49 @@ def test_every_delete_is_tried_and_the_first_error_raised():
         pool.act(DeleteServers(unit="u", ids=("1", "2", "3", "4")))
     assert caught.value.status == 409
     assert [path[-1] for _, path, _ in wire.writes()] == ["1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize(
+    ("rest", "down", "up"),
+    [
+        ("stopped", {"os-stop": None}, {"os-start": None}),
+        ("paused", {"pause": None}, {"unpause": None}),
+        ("shelved", {"shelve": None}, {"unshelve": {"host": "xeon1"}}),
+    ],
+)
+def test_rest_and_return_are_one_action_each_and_what_was_offloaded_comes_back_to_its_pin(rest, down, up):
+    routes = {f"POST {NOVA}/servers/1/action": answer(202)}
+    routes[f"GET {NOVA}/servers/1"] = {"server": {"status": "SHELVED_OFFLOADED"}}
+    pool, wire = driver(routes)
+    pool.act(RestServers(unit="u", ids=("1",), rest=rest))
+    pool.act(StartServers(unit="u", ids=("1",), rest=rest, hypervisor="xeon1"))
+    assert [body for _, _, body in wire.writes()] == [down, up]
+
+
+def test_what_is_shelved_but_not_offloaded_is_not_told_a_host():
+    routes = {f"POST {NOVA}/servers/1/action": answer(202), f"GET {NOVA}/servers/1": {"server": {"status": "SHELVED"}}}
+    pool, wire = driver(routes)
+    pool.act(StartServers(unit="u", ids=("1",), rest="shelved", hypervisor="xeon1"))
+    assert [body for _, _, body in wire.writes()] == [{"unshelve": None}]
+
+
+def test_an_old_nova_that_cannot_bring_a_server_back_to_its_pin_is_told(monkeypatch):
+    monkeypatch.setitem(VERSIONS[NOVA]["version"], "version", "2.90")
+    routes = {f"GET {NOVA}/servers/1": {"server": {"status": "SHELVED_OFFLOADED"}}}
+    pool, wire = driver(routes)
+    with pytest.raises(NotSupported, match=r"2\.91"):
+        pool.act(StartServers(unit="u", ids=("1",), rest="shelved", hypervisor="xeon1"))
+    assert wire.writes() == []
+
+
+@pytest.mark.parametrize(("status", "task"), [("SHUTOFF", None), ("ACTIVE", "powering-off")])
+def test_what_rests_or_is_about_to_is_laid_to_rest(status, task):
+    found = {"server": {"status": status, "OS-EXT-STS:task_state": task}}
+    routes = {f"POST {NOVA}/servers/1/action": answer(409), f"GET {NOVA}/servers/1": found}
+    driver(routes)[0].act(RestServers(unit="u", ids=("1",), rest="stopped"))
+    found["server"] = {"status": "ACTIVE", "OS-EXT-STS:task_state": "rebooting"}
+    with pytest.raises(Conflict):
+        driver(routes)[0].act(RestServers(unit="u", ids=("1",), rest="stopped"))
 
 
 def test_starting_what_runs_is_done_and_what_cannot_run_is_an_error():
