@@ -32,6 +32,7 @@ FIRST = dt.date(2010, 8, 7)
 MATCHES = (3, 4, 4, 4, 4, 4, 4, 4, 4, 4, 3, 2, 2, 1, 1)
 """Matches by day: 48 in all."""
 STARTS = {4: ("08:30", "11:00", "13:30", "16:00"), 3: ("09:30", "12:00", "14:30"), 2: ("11:00", "13:30"), 1: ("13:00",)}
+BEGIN, END = ".. rehearsal: begin, written by benchmarks/rehearsal", ".. rehearsal: end"
 CROWD = 900
 """Requests per second of a match on the first day, at one site; they grow with the rounds."""
 PER_SERVER = 250
@@ -90,29 +91,67 @@ def played(event: Event, kinds: Sequence[str], profile: str | None) -> dict[str,
     }
 
 
-def main() -> None:
-    """Play it plainly and with faults, and write what came of it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, help="write the figures there; printed where absent")
-    parser.add_argument("--days", type=int, default=len(MATCHES), help="play only so many days")
-    parser.add_argument("--chaos", default="all", help="faults of the second time, as of `cloudsentry rehearse`")
-    parser.add_argument("--profile", help="write what cProfile saw of the first time, and play no second one")
-    asked = parser.parse_args()
+def table(figures: dict[str, Any]) -> str:
+    """The figures as a table of the page."""
+    rows = [("played", "verdict", "wall", "CPU", "days", "ticks", "runs", "ready in time", "servers missing")]
+    for name, one in (("plainly", figures["plain"]), ("with every fault", figures["chaos"])):
+        rows.append(
+            (
+                name,
+                "GO" if one["go"] else "NO-GO",
+                f"{one['wall_s']:.0f} s",
+                f"{one['cpu_s']:.0f} s",
+                f"{one['days']:.1f}",
+                str(one["ticks"]),
+                str(one["runs"]),
+                one["lines_ready"],
+                f"{one['short']:.2%}",
+            )
+        )
+    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    rule = "  ".join("=" * width for width in wide)
+    lines = ["  ".join(text.ljust(width) for text, width in zip(row, wide, strict=True)).rstrip() for row in rows]
+    told = "\n".join(f"- {reason}" for reason in figures["chaos"]["reasons"])
+    return "\n".join([rule, lines[0], rule, *lines[1:], rule, "", "With every fault it said:", "", told])
+
+
+def written(page: Path, text: str) -> None:
+    """Put a text between the marks of a page."""
+    before, _, rest = page.read_text().partition(BEGIN)
+    after = rest.partition(END)[2]
+    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
+
+
+def measured(asked: argparse.Namespace) -> dict[str, Any]:
+    """Play it plainly, then with faults, unless it is to be profiled."""
     event = tournament(asked.days)
-    figures: dict[str, Any] = {
-        "command": "python -m benchmarks.rehearsal.run",
-        "days": asked.days,
-        "cpus": os.cpu_count(),
-    }
+    figures: dict[str, Any] = {"command": "python -m benchmarks.rehearsal.run", "days": asked.days}
+    figures["cpus"] = os.cpu_count()
     figures["load_before"] = round(os.getloadavg()[0], 1)
     figures["plain"] = played(event, (), asked.profile)
     if not asked.profile:
         figures["chaos"] = played(event, parsed(asked.chaos), None)
+    return figures
+
+
+def main() -> None:
+    """Play it plainly and with faults, and write what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, help="write the figures there; printed where absent")
+    parser.add_argument("--page", type=Path, help="write a table of both into this page, between its marks")
+    parser.add_argument("--from", dest="earlier", type=Path, help="play nothing: take the figures of this JSON")
+    parser.add_argument("--days", type=int, default=len(MATCHES), help="play only so many days")
+    parser.add_argument("--chaos", default="all", help="faults of the second time, as of `cloudsentry rehearse`")
+    parser.add_argument("--profile", help="write what cProfile saw of the first time, and play no second one")
+    asked = parser.parse_args()
+    figures = json.loads(asked.earlier.read_text()) if asked.earlier else measured(asked)
     text = json.dumps(figures, indent=1) + "\n"
     if asked.json:
         asked.json.write_text(text)
-    else:
+    elif not asked.page:
         sys.stdout.write(text)
+    if asked.page:
+        written(asked.page, table(figures))
 
 
 if __name__ == "__main__":

@@ -248,7 +248,7 @@ class Rehearsal:
             )
         return Verdict(
             go=not reasons,
-            reasons=tuple(reasons) or self._well(short, len(lines)),
+            reasons=tuple(reasons) or self._well(short),
             matches=lines,
             short=short,
             ticks=self._tally.ticks,
@@ -257,9 +257,9 @@ class Rehearsal:
             days=self._clock.now() / 86400,
         )
 
-    def _well(self, short: float, matches: int) -> tuple[str, ...]:
+    def _well(self, short: float) -> tuple[str, ...]:
         told = [
-            f"all servers of {matches} matches were ready in time",
+            f"all servers of {len(self._demands)} matches were ready in time",
             f"servers were missing for {short:.2%} of the matches' time",
         ]
         kinds = ", ".join(f"{fault.kind} at {fault.match}" for fault in self._faults)

@@ -28,6 +28,11 @@ def staged(event: Event) -> tuple[Event, tuple[FakeCloud, ...]]:
             "pools": {name: pool.model_copy(update={"driver": "fake"}) for name, pool in event.pools.items()},
             "balancers": {name: one.model_copy(update={"driver": "fake"}) for name, one in event.balancers.items()},
             "stretches": {name: one.model_copy(update={"driver": "fake"}) for name, one in event.stretches.items()},
+            # Where it steers is a name here; the real hosts hear nothing of a rehearsal.
+            "steering": {
+                name: one.model_copy(update={"driver": "fake", "at": f"{prefix}-{one.at}"})
+                for name, one in event.steering.items()
+            },
         }
     )
     clouds = {site.cloud: FakeCloud.named(site.cloud) for site in sites.values()}

@@ -64,6 +64,24 @@ def test_lost_servers_are_brought_back_and_the_match_is_named(tmp_path: Path) ->
     assert verdict.matches[1].short == 0
 
 
+def test_spares_and_steering_are_rehearsed_too_and_nothing_real_hears_of_it(tmp_path: Path) -> None:
+    text = TEXT % 12
+    text = text.replace("    pins:", "    spares: {count: 1}\n    pins:")
+    text += """
+steering:
+  images:
+    driver: reference
+    at: local
+    home: farm
+    file: %s
+    fronts: [{host: local}]
+    targets: {farm: {to: farm.example}, cloud: {to: cloud.example, share: 10}}
+""" % (tmp_path / "images.js")
+    verdict = Rehearsal(load_text(text, "cup.yaml"), settings(tmp_path)).play()
+    assert verdict.go, verdict.reasons
+    assert not (tmp_path / "images.js").exists()
+
+
 def test_a_fault_that_nobody_knows_is_refused() -> None:
     with pytest.raises(UserError, match="no fault 'rain'; known: all, busy"):
         parsed("busy,rain")
