@@ -96,3 +96,18 @@ def test_a_journal_at_head_does_not_load_alembic(url):
     code = "import sys; from cloudsentry.journal import Journal; Journal(sys.argv[1]); print('alembic' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code, url], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "False"
+
+
+def test_only_a_journal_that_says_so_may_be_lost_with_the_power(url):
+    """A rehearsal's is thrown away; what an operator's journal has told is on the disk."""
+
+    def synchronous(place):
+        opened = store.Store(place)
+        try:
+            with opened.reading() as db:
+                return db.exec_driver_sql("PRAGMA synchronous").scalar()
+        finally:
+            opened.close()
+
+    assert synchronous(url) == 2, "FULL"
+    assert synchronous(f"{url}?synchronous=off") == 0
