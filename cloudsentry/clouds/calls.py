@@ -74,9 +74,6 @@ class CountingAdapter(BaseAdapter):  # type: ignore[misc]  # requests is untyped
         self._counter.add(method, str(request.url))
         return self._inner.send(request, **options)
 
-    def close(self) -> None:
-        """Close what is inside."""
-        self._inner.close()
     @staticmethod
     def _sign(request: Any, origin: str) -> None:
         """keystoneauth sends a request of its own making again, with the headers it has: signed once is enough."""
@@ -84,6 +81,9 @@ class CountingAdapter(BaseAdapter):  # type: ignore[misc]  # requests is untyped
         if origin and origin not in agent:
             request.headers["User-Agent"] = f"{agent} {origin}".strip()
 
+    def close(self) -> None:
+        """Close what is inside."""
+        self._inner.close()
 
 
 def family(url: str) -> str:
