@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import signal
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from cloudsentry.clouds.fake import FOLDER, FaultRule
 from cloudsentry.drivers.pool.fake import FakeCloud
 from cloudsentry.sentry import Sentry
 from cloudsentry.spec.load import load_text
 from cloudsentry.spec.scaling import scaled
 from cloudsentry.testing.clock import JumpClock
-from tests.unit.scale.stage import EVENT, Stage
+from tests.unit.scale.stage import EVENT, Stage, settings
 
 TEXT = EVENT.replace(
     "    pins:\n      - {hypervisor: xeon1, count: 1",
@@ -85,3 +90,43 @@ def test_a_run_that_ended_between_making_a_spare_and_laying_it_to_rest_is_gone_o
         assert (states(stage), stage.members()) == ({"ACTIVE": 2, "PAUSED": 2}, 2)
         assert other.destroy("summer").left == ()
         other.close()
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from cloudsentry.sentry import Sentry
+from cloudsentry.spec.load import load_text
+from cloudsentry.spec.scaling import scaled
+from cloudsentry.testing.clock import JumpClock
+from tests.unit.scale.stage import settings
+from tests.unit.scale.test_spares import TEXT
+event = load_text(TEXT, "summer.yaml")
+for servers in map(int, sys.argv[2:]):
+    assert Sentry(settings(Path(sys.argv[1])), clock=JumpClock()).apply(scaled(event, {"front": servers})).steps
+"""
+
+
+@pytest.mark.parametrize("kind", ["kill_before", "kill_after"])
+@pytest.mark.parametrize(
+    ("verb", "nth", "counts"), [("CreateServers", 4, "2"), ("RestServers", 2, "2"), ("StartServers", 1, "2 4")]
+)
+def test_a_process_killed_at_any_call_about_spares_leaves_what_the_next_run_puts_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str, nth: int, counts: str, kind: Any
+) -> None:
+    monkeypatch.setenv(FOLDER, str(tmp_path / "clouds"))
+    FakeCloud.forget()
+    with FakeCloud.named("scale-test").work() as state:
+        state.faults.append(FaultRule(verb=verb, nth=nth, kind=kind))
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), *counts.split()], timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    sentry = Sentry(settings(tmp_path), clock=JumpClock())
+    event = scaled(load_text(TEXT, "summer.yaml"), {"front": int(counts[-1])})
+    assert sentry.apply(event).outcome == "done"
+    found = Counter(line.status for line in sentry.status("summer").servers if line.unit.startswith("front@"))
+    (balancer,) = sentry.status("summer").balancers
+    assert found == {"ACTIVE": int(counts[-1]), "PAUSED": 2}
+    assert len(balancer.members) == int(counts[-1])
+    assert sentry.apply(event).steps == ()
+    sentry.close()
+    FakeCloud.forget()
