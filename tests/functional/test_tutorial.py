@@ -27,6 +27,7 @@ PAGE = ROOT / "docs" / "tutorial.rst"
 FILE = "koshien-2010.yaml"
 EVENT = "koshien-2010"
 INDENT = "   "
+PROGRESS = re.compile(r"^\s*\d+\.\d s  ")
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def alike(lines: tuple[str, ...]) -> list[str]:
     """Without what may differ: ids, addresses, numbers, the widths of columns, and progress, which time decides."""
     kept = []
     for line in lines:
-        if re.match(r"^\s*\d+\.\d s  ", line):
+        if PROGRESS.match(line):
             continue
         line = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "ID", line)
         line = re.sub(r"\d+(\.\d+)*", "N", line)
@@ -180,5 +181,6 @@ def write(page: str, seen: dict[int, tuple[Shown, tuple[str, ...]]]) -> None:
     """What was seen, into the page, from its end so that line numbers stay true."""
     lines = page.splitlines()
     for at, (step, output) in sorted(seen.items(), reverse=True):
-        lines[at + 1 : at + 1 + len(step.output)] = [f"{INDENT}{line}".rstrip() for line in output]
+        told = [line for line in output if not PROGRESS.match(line)]
+        lines[at + 1 : at + 1 + len(step.output)] = [f"{INDENT}{line}".rstrip() for line in told]
     PAGE.write_text("\n".join(lines) + "\n", encoding="utf-8")
