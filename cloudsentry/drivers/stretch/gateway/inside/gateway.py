@@ -48,6 +48,9 @@ class Gateway:
         self.tunnel.begin()
         if self.wire:
             self.wire.begin()
+            # A bridge's chain that was made before the first bridge is asked by no packet (Linux 6.18): made anew. The
+            # tunnel's side is still down.
+            firewall.load(self.config, self.inner, firewall.names(self.config))
         else:
             machine.run("ip", "link", "set", self.inner, "up")
             machine.run("ip", "addr", "replace", self.config.inner.address, "dev", self.inner)
