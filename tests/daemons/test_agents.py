@@ -100,6 +100,7 @@ class Holder:
 
 @pytest.fixture
 def holder(journal_url: str, redis_url: str) -> Iterator[Holder]:
+    until(lambda: free(redis_url))  # the test before this one may have killed its holder just now
     made = Holder(journal_url, redis_url)
     yield made
     made.go_on()

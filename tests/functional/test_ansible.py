@@ -204,6 +204,8 @@ def test_the_migrate_playbook_moves_a_server_to_another_hypervisor(lab: Lab, ans
     assert next(one for one in lab.servers(NAME) if one.id == server.id).hypervisor_hostname == "private-xeon1"
     ansible.run("ansible-playbook", *asked, "-e", "yes=true")
     assert next(one for one in lab.servers(NAME) if one.id == server.id).hypervisor_hostname == "private-xeon2"
+    back = ansible.task("migration", event=NAME, what=server.name, to="private", hypervisors=["private-xeon1"])
+    assert [move["state"] for move in back["moves"]] == ["done"]
 
 
 def test_the_rehearse_playbook_gives_the_verdict(ansible: Ansible, event: dict[str, Any], tmp_path: Path) -> None:
@@ -224,7 +226,8 @@ def test_the_farm_is_made_ready_for_steering_and_served_files_stay(ansible: Ansi
     home.mkdir()
     (home / ".ssh").mkdir(mode=0o700)
     farm = tmp_path / "farm.ini"
-    farm.write_text("[fronts]\nlocalhost\n[balancer]\nlocalhost\n[all:vars]\nansible_connection=local\n")
+    everywhere = f"[all:vars]\nansible_connection=local\nansible_python_interpreter={sys.executable}\n"
+    farm.write_text(f"[fronts]\nlocalhost\n[balancer]\nlocalhost\n{everywhere}")
     told = {"farm_file": str(page), "farm_name": "images.example.net", "farm_state": str(state)}
     told |= {"farm_home": str(home), "farm_key": "ssh-ed25519 AAAA sentry", "farm_socket": str(tmp_path / "admin.sock")}
     asked = ("-i", str(farm), "site-farm.yml", "-e", json.dumps(told))
