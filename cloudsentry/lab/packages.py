@@ -44,7 +44,6 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "wireguard-go": "wireguard-go",
         "wireguard-tools": "wg",
         "keepalived": "keepalived",
-        "openvpn": "openvpn",
         "iperf3": "iperf3",
         "iputils-ping": "ping",
         "iputils-arping": "arping",
