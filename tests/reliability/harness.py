@@ -22,6 +22,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from cloudsentry import conf
 from cloudsentry.clouds.fake import FaultRule
@@ -37,16 +38,15 @@ from cloudsentry.testing import JumpClock
 CLOUDS = ("private", "public")
 
 
-def _unsynced(connection: Any, record: Any) -> None:
-    """A process that is killed loses nothing that it has written; only a loss of power would need the disk."""
-    _synced(connection, record)
-    connection.execute("PRAGMA synchronous = OFF")
+@functools.cache
+def _one_engine(url: str) -> Any:
+    """What SQLAlchemy has compiled it keeps by engine: one for all cases, whose connections close with each journal.
+
+    A process that is killed loses nothing that it has written; only a loss of power would need the disk."""
+    return _plain_engine(f"{url}?{store.LOST_WITH_POWER}=off")
 
 
-_synced = store._sqlite_connect
-store._sqlite_connect = _unsynced
-# What SQLAlchemy has compiled it keeps by engine: one for all cases, whose connections close with each journal.
-store._engine = functools.cache(store._engine)
+_plain_engine = store._engine
 
 
 def event(xeon: int = 2, opteron: int = 2, *, weight: int = 10, image: str = "tiny", osaka: bool = True) -> Event:
@@ -290,7 +290,8 @@ def _in(folder: Path) -> Iterator[None]:
     os.environ.update(CLOUDSENTRY_FAKE_DIR=str(folder / "worlds"), CLOUDSENTRY_STATE_DIR=str(folder / "state"))
     _forget()
     try:
-        yield
+        with mock.patch.object(store, "_engine", _one_engine):
+            yield
     finally:
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
