@@ -16,7 +16,7 @@ from cloudsentry.executor import Clock
 from cloudsentry.records.reports import Listener, Report
 from cloudsentry.spec.event import Event, Pool
 from cloudsentry.spec.scaling import count_of, scaled
-from cloudsentry.weigh import unit_of
+from cloudsentry.weights.weigh import unit_of
 
 if TYPE_CHECKING:
     from cloudsentry.sentry import Sentry

@@ -3,7 +3,7 @@
     python -m benchmarks.elasticity.ready --boots docs/boots.json --json docs/ready.json
 
 Every event has a history of its own: runs before it, drawn from the measured boots. Its lead is computed from those
-(`cloudsentry.leads`), the policy `calendar` orders by it, and the boots that then really happen are drawn anew.
+(`cloudsentry.scaling.leads`), the policy `calendar` orders by it, and the boots that then really happen are drawn anew.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import Any
 
 from cloudsentry.drivers.policy.calendar import CalendarPolicy
 from cloudsentry.drivers.policy.timetable import alarms
-from cloudsentry.gathering import boot_of
 from cloudsentry.records.scaling import Boot, Demand, Inputs
+from cloudsentry.scaling.gathering import boot_of
 from cloudsentry.spec.event import Pin
 
 EVENTS, TICK, LEAD = 200, 30.0, 900.0

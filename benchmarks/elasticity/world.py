@@ -11,10 +11,10 @@ import numpy as np
 from benchmarks.elasticity.traces import FIRST, PER_SERVER, STEP, Trace
 from cloudsentry import loading
 from cloudsentry.drivers.policy.templates import belongs
-from cloudsentry.gathering import RECENT
 from cloudsentry.journal.courses import blank, filled, noted
-from cloudsentry.leads import BOOT_LEAST, BOOT_UNKNOWN, percentile
 from cloudsentry.records.scaling import Course, Demand, Inputs, Reading, Sample
+from cloudsentry.scaling.gathering import RECENT
+from cloudsentry.scaling.leads import BOOT_LEAST, BOOT_UNKNOWN, percentile
 
 LEAST, MOST = 3, 60
 TICK = 30

@@ -18,7 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from cloudsentry.errors import Lost, Owned, SentryError
 from cloudsentry.executor.clock import Clock
 from cloudsentry.journal.passes import PassRow
-from cloudsentry.scale import Scaler, Tick
+from cloudsentry.scaling.scale import Scaler, Tick
 
 LOG = logging.getLogger(__name__)
 

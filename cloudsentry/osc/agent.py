@@ -44,7 +44,7 @@ class Agent(base.Command):
         """Loop until told to stop."""
         from cloudsentry.agent import Agent as Loop
         from cloudsentry.executor.clock import Clock
-        from cloudsentry.scale import Scaler
+        from cloudsentry.scaling.scale import Scaler
         from cloudsentry.sentry import Sentry
 
         clock = Clock()

@@ -32,7 +32,7 @@ exit codes: 0 done, 2 bad input"""
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         """One row per match."""
-        from cloudsentry.ical import matches
+        from cloudsentry.scaling.ical import matches
 
         found = matches(parsed_args.file, parsed_args.timezone, parsed_args.crowd)
         return COLUMNS, [

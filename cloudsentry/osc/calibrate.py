@@ -9,7 +9,7 @@ from cloudsentry.errors import UserError
 from cloudsentry.osc import base
 
 if TYPE_CHECKING:
-    from cloudsentry.calibrate import Asked
+    from cloudsentry.calibration.calibrate import Asked
     from cloudsentry.records.loading import Capacity
 
 COLUMNS = (
@@ -92,13 +92,13 @@ class Calibrate(base.Lister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         """One row per unit and number of servers."""
-        from cloudsentry import calibrate, calibrate_boot
+        from cloudsentry.calibration import boot, calibrate
 
         asked = _asked(parsed_args)
         if parsed_args.boot and parsed_args.dry_run:
             raise UserError("--dry-run shows what stands; --boot makes what does not: leave one of them out")
         if parsed_args.boot:
-            found = calibrate_boot.calibrate_booted(self.sentry, asked, parsed_args.boot, listen=base.say)
+            found = boot.calibrate_booted(self.sentry, asked, parsed_args.boot, listen=base.say)
             return COLUMNS, _rows(found, calibrate.weights_for(found))
         if parsed_args.dry_run:
             return COLUMNS, [
@@ -125,7 +125,7 @@ class Calibrate(base.Lister):
 
 
 def _asked(parsed_args: argparse.Namespace) -> Asked:
-    from cloudsentry.calibrate import Asked
+    from cloudsentry.calibration.calibrate import Asked
 
     if not 0 <= parsed_args.port <= 65535:
         raise UserError(f"--port: {parsed_args.port} is no port")

@@ -40,8 +40,8 @@ class FollowWeights(base.Lister):
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         """One row per unit, as the last look found it."""
         from cloudsentry.executor.clock import Clock
-        from cloudsentry.following import Follower
         from cloudsentry.spec.reweighing import may_be_tuned
+        from cloudsentry.weights.following import Follower
 
         event, _ = self.sentry.event(parsed_args.event)
         if not may_be_tuned(event):

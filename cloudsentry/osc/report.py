@@ -47,8 +47,8 @@ class Report(base.Command):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Write the report."""
-        from cloudsentry.figures import read
-        from cloudsentry.report import history
+        from cloudsentry.history.figures import read
+        from cloudsentry.history.report import history
 
         figures = tuple(read(title, path) for title, path in parsed_args.figure)
         found = replace(history(self.sentry, parsed_args.event), figures=figures)

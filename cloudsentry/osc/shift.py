@@ -13,7 +13,7 @@ from cloudsentry.osc.event import EXIT_CODES
 from cloudsentry.render import text
 
 if TYPE_CHECKING:
-    from cloudsentry.shift import Shift
+    from cloudsentry.scaling.shift import Shift
 
 COLUMNS = ("What", "Pool", "Servers", "Before", "After")
 _PART = re.compile(r"(\d+)([dhms])")
@@ -55,7 +55,7 @@ exit codes: 0 done, 1 failed, 2 bad input or not confirmed, 3 the event has move
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         """What moves; kept when somebody agreed."""
-        from cloudsentry.shift import planned
+        from cloudsentry.scaling.shift import planned
 
         event, number = self.sentry.event(parsed_args.name)
         if parsed_args.by is None and not parsed_args.longer and not parsed_args.off:

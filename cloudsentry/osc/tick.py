@@ -57,7 +57,7 @@ exit codes: 0 done, 1 failed or stopped, 2 bad input, 3 the event has moved on m
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         """One row per pool."""
-        from cloudsentry.scale import Scaler
+        from cloudsentry.scaling.scale import Scaler
 
         scaler = Scaler(self.sentry)
         with progress.told() as listen:
@@ -99,7 +99,7 @@ class Explain(base.Lister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         """One row per decision."""
-        from cloudsentry.scale import Scaler
+        from cloudsentry.scaling.scale import Scaler
 
         scaler = Scaler(self.sentry)
         rows = scaler.explain(parsed_args.name, max(1, parsed_args.limit), parsed_args.at)

@@ -35,7 +35,7 @@ class ShowWeights(base.Lister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> rows.Rows:
         """One row per member."""
-        from cloudsentry import weigh
+        from cloudsentry.weights import weigh
 
         lines = weigh.weights(self.sentry, parsed_args.event)
         return COLUMNS, [
@@ -72,7 +72,7 @@ class SetWeights(base.ShowOne):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         """The run's end."""
-        from cloudsentry import weigh
+        from cloudsentry.weights import weigh
 
         wanted = _parsed(parsed_args.weights)
         if parsed_args.measured:
@@ -92,7 +92,7 @@ class SetWeights(base.ShowOne):
 
 
 def _measured(sentry: Sentry, event: str, balancer: str) -> dict[str, int]:
-    from cloudsentry import calibrate
+    from cloudsentry.calibration import calibrate
 
     wanted = calibrate.measured_weights(sentry, event, balancer)
     base.say(f"measured: {' '.join(f'{unit}={weight}' for unit, weight in wanted.items())}")

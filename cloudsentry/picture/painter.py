@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cloudsentry.errors import SentryError
+from cloudsentry.history.report import units_of
 from cloudsentry.journal.decisions import DecisionRow, Decisions
 from cloudsentry.journal.moves import Moves
 from cloudsentry.picture.matches import ahead, demands_of, expected, next_match, wishes
@@ -19,7 +20,6 @@ from cloudsentry.picture.places import capacity, hosts, server, shares, units
 from cloudsentry.picture.rows import DecisionNow, Heard, MoveNow, RunNow, Seen
 from cloudsentry.records.moving import Move
 from cloudsentry.records.reports import CircuitLine
-from cloudsentry.report import units_of
 from cloudsentry.spec.event import Event
 from cloudsentry.spec.load import from_dict
 

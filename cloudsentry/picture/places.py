@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
+from cloudsentry.history.report import units_of
 from cloudsentry.picture.rows import HostNow, ServerNow, ShareNow, UnitNow
 from cloudsentry.records.reports import BalancerLine, ServerLine, Status
-from cloudsentry.report import units_of
 from cloudsentry.spec.event import Event
-from cloudsentry.weigh import unit_of
+from cloudsentry.weights.weigh import unit_of
 
 
 def units(event: Event, servers: Iterable[ServerLine]) -> tuple[UnitNow, ...]:

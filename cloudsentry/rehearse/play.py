@@ -13,11 +13,11 @@ from pathlib import Path
 from cloudsentry import conf
 from cloudsentry.errors import SentryError, UserError
 from cloudsentry.executor.clock import JumpClock
-from cloudsentry.leads import BOOT_UNKNOWN
 from cloudsentry.records.reports import Report
 from cloudsentry.records.scaling import Boot, Missing, Reading
 from cloudsentry.rehearse import chaos, crowd, stage
-from cloudsentry.scale import Scaler
+from cloudsentry.scaling.leads import BOOT_UNKNOWN
+from cloudsentry.scaling.scale import Scaler
 from cloudsentry.sentry import Sentry
 from cloudsentry.spec.event import Event
 from cloudsentry.spec.scaling import SignalSpec, capacities

@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cloudsentry.errors import UserError
-from cloudsentry.gathering import HOOK
 from cloudsentry.journal.decisions import DecisionRow
 from cloudsentry.records.scaling import Ask
-from cloudsentry.scale import Call, Scaler
+from cloudsentry.scaling.gathering import HOOK
+from cloudsentry.scaling.scale import Call, Scaler
 from cloudsentry.web.bodies import Alert, Alertmanager, Aodh, Generic, Said
 
 EVENT, POOL, SCALE = "cloudsentry_event", "cloudsentry_pool", "cloudsentry_scale"

@@ -18,7 +18,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from cloudsentry.errors import SentryError, UserError
 from cloudsentry.journal.tallies import Tallies
-from cloudsentry.scale import Call, Scaler
+from cloudsentry.scaling.scale import Call, Scaler
 from cloudsentry.web import alarms
 from cloudsentry.web.bodies import Alertmanager, Answer, Aodh, Generic, Health, Misunderstood, Refusal, Said
 from cloudsentry.web.gate import SIGNATURE, Gate

@@ -10,7 +10,7 @@ import uvicorn
 from cloudsentry.conf import Settings
 from cloudsentry.executor.clock import Clock
 from cloudsentry.picture import Painter
-from cloudsentry.scale import Scaler
+from cloudsentry.scaling.scale import Scaler
 from cloudsentry.sentry import Sentry
 from cloudsentry.web.app import make_app, new_token
 from cloudsentry.web.stream import Watch

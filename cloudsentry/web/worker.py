@@ -7,7 +7,7 @@ import threading
 
 from cloudsentry.errors import Busy, Owned, PlanStale, SentryError, Unreachable
 from cloudsentry.executor.clock import Clock
-from cloudsentry.scale import Scaler
+from cloudsentry.scaling.scale import Scaler
 
 LOG = logging.getLogger(__name__)
 AGAIN = 2.0

@@ -15,7 +15,7 @@ from cloudsentry.drivers.pool.fake import FakeCloud, FaultRule
 from cloudsentry.errors import UserError
 from cloudsentry.executor.clock import Clock
 from cloudsentry.journal.ownership import owned
-from cloudsentry.scale import Tick
+from cloudsentry.scaling.scale import Tick
 
 
 @pytest.fixture

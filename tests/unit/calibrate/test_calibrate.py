@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudsentry import calibrate, weigh
+from cloudsentry.calibration import calibrate
 from cloudsentry.conf import ExecutorSettings, JournalSettings, OwnershipSettings, Settings
 from cloudsentry.drivers.balancer.fake import FakeBalancers
 from cloudsentry.drivers.load.fake import FakeLoad
@@ -18,6 +18,7 @@ from cloudsentry.records.loading import LoadOrder, LoadResult
 from cloudsentry.sentry import Sentry
 from cloudsentry.spec.load import load_text
 from cloudsentry.testing.clock import JumpClock
+from cloudsentry.weights import weigh
 
 EVENT = """
 event: summer

@@ -9,12 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from cloudsentry import weigh
 from cloudsentry.conf import ExecutorSettings, JournalSettings, OwnershipSettings, Settings
 from cloudsentry.drivers.balancer.fake import FakeBalancers
 from cloudsentry.drivers.load.path import Tried, told
 from cloudsentry.drivers.pool.fake import FakeCloud
-from cloudsentry.following import Follower
 from cloudsentry.records.loading import Target
 from cloudsentry.records.views import Balancer
 from cloudsentry.sentry import Sentry
@@ -22,6 +20,8 @@ from cloudsentry.spec.event import Event
 from cloudsentry.spec.load import load_text
 from cloudsentry.spec.reweighing import Fallback
 from cloudsentry.testing.clock import JumpClock
+from cloudsentry.weights import weigh
+from cloudsentry.weights.following import Follower
 
 POOL = "{site: %s, driver: fake, image: tiny, flavor: nano, networks: [front], pins: [%s]}"
 EVENT = f"""

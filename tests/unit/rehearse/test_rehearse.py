@@ -10,7 +10,7 @@ import pytest
 from cloudsentry.errors import UserError
 from cloudsentry.osc.shift import seconds
 from cloudsentry.rehearse import Rehearsal, Verdict, parsed
-from cloudsentry.shift import planned
+from cloudsentry.scaling.shift import planned
 from cloudsentry.spec.event import Event
 from cloudsentry.spec.load import load_text
 from tests.unit.scale.stage import settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cloudsentry.errors import UserError
-from cloudsentry.shift import planned
+from cloudsentry.scaling.shift import planned
 from cloudsentry.spec.event import Event
 from rehearse.test_rehearse import event
 

@@ -13,18 +13,18 @@ from pathlib import Path
 import pytest
 from scale.stage import START, Stage
 
-from cloudsentry import figures
 from cloudsentry.clouds.fake import FaultRule
 from cloudsentry.drivers.pool.fake import FakeCloud
 from cloudsentry.errors import UserError
+from cloudsentry.history import figures
+from cloudsentry.history.report import clouds_of, history, leads_of
 from cloudsentry.journal.moves import Moves
 from cloudsentry.records.history import History
 from cloudsentry.records.moving import Move
 from cloudsentry.records.scaling import Ask
 from cloudsentry.render import report_html, report_json, report_md
 from cloudsentry.render.report_plots import broken
-from cloudsentry.report import clouds_of, history, leads_of
-from cloudsentry.scale import Call
+from cloudsentry.scaling.scale import Call
 from cloudsentry.spec.load import load_text
 
 HOUR = dt.timedelta(hours=1)

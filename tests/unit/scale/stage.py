@@ -9,7 +9,7 @@ from pathlib import Path
 from cloudsentry.conf import ExecutorSettings, HookSettings, JournalSettings, OwnershipSettings, Settings
 from cloudsentry.drivers.balancer.fake import FakeBalancers
 from cloudsentry.drivers.pool.fake import FakeCloud
-from cloudsentry.scale import Scaler
+from cloudsentry.scaling.scale import Scaler
 from cloudsentry.sentry import Sentry
 from cloudsentry.spec.event import Event
 from cloudsentry.spec.load import load_text

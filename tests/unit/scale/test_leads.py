@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from cloudsentry.journal.boots import Boots
-from cloudsentry.leads import lead
 from cloudsentry.records.scaling import Boot
+from cloudsentry.scaling.leads import lead
 from scale.stage import START, Stage
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from cloudsentry.drivers.pool.fake import FakeCloud
 from cloudsentry.records.scaling import Ask, Missing, Reading
-from cloudsentry.scale import HOOK, Call, Scaler
+from cloudsentry.scaling.scale import HOOK, Call, Scaler
 from cloudsentry.spec.scaling import SignalSpec
 from scale.stage import EVENT, START, Stage
 

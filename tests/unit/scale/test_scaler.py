@@ -12,7 +12,7 @@ from cloudsentry.drivers.pool.fake import FakeCloud, FaultRule
 from cloudsentry.errors import Owned, PlanStale, UserError
 from cloudsentry.journal.ownership import owned
 from cloudsentry.records.scaling import Ask
-from cloudsentry.scale import HOOK, Call
+from cloudsentry.scaling.scale import HOOK, Call
 from cloudsentry.spec.scaling import scaled
 from scale.stage import EVENT, START, Stage
 

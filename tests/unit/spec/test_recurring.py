@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cloudsentry.errors import UserError
-from cloudsentry.ical import matches
+from cloudsentry.scaling.ical import matches
 from cloudsentry.spec.calendar import Calendar, starts
 
 ICS = """BEGIN:VCALENDAR

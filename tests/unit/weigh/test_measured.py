@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudsentry import measured, weigh
+from cloudsentry import measured
 from cloudsentry.conf import ExecutorSettings, JournalSettings, OwnershipSettings, Settings
 from cloudsentry.drivers.balancer.fake import FakeBalancers
 from cloudsentry.drivers.pool.fake import FakeCloud
@@ -18,6 +18,7 @@ from cloudsentry.records.loading import Capacity
 from cloudsentry.sentry import Sentry
 from cloudsentry.spec.load import load_text
 from cloudsentry.testing.clock import JumpClock
+from cloudsentry.weights import weigh
 
 NOW = dt.datetime.now(dt.UTC)
 EVENT = """

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from cloudsentry import weigh
 from cloudsentry.conf import ExecutorSettings, JournalSettings, OwnershipSettings, Settings
 from cloudsentry.drivers.balancer.fake import FakeBalancers
 from cloudsentry.drivers.pool.fake import FakeCloud
@@ -17,6 +16,7 @@ from cloudsentry.journal.ownership import owned
 from cloudsentry.sentry import Sentry
 from cloudsentry.spec.load import load_text
 from cloudsentry.testing.clock import JumpClock
+from cloudsentry.weights import weigh
 
 EVENT = """
 event: summer

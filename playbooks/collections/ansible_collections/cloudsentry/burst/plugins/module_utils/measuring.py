@@ -7,7 +7,7 @@ import dataclasses
 import datetime as dt
 
 try:
-    from cloudsentry import calibrate
+    from cloudsentry.calibration import calibrate
 except ImportError:  # told by the module, which asks for `sentry.MISSING` first
     calibrate = None
 

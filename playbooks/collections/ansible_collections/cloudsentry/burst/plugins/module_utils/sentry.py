@@ -15,11 +15,12 @@ from ansible.module_utils.basic import missing_required_lib
 from ansible_collections.cloudsentry.burst.plugins.module_utils import answers
 
 try:
-    from cloudsentry import conf, resize, weigh
+    from cloudsentry import conf, resize
     from cloudsentry.errors import SentryError, SpecError
     from cloudsentry.render import text
     from cloudsentry.sentry import Sentry
     from cloudsentry.spec.load import load_text
+    from cloudsentry.weights import weigh
 except ImportError as error:
     MISSING = f"{missing_required_lib('cloudsentry')} ({error})"
 else:

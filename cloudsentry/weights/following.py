@@ -22,7 +22,7 @@ from cloudsentry.records.reports import Report
 from cloudsentry.records.views import Balancer, Member
 from cloudsentry.spec.event import BalancerSpec, Event, MembersOf
 from cloudsentry.spec.reweighing import FIRST, Fallback, Tuned, may_be_tuned
-from cloudsentry.weigh import full_weights
+from cloudsentry.weights.weigh import full_weights
 
 if TYPE_CHECKING:
     from cloudsentry.sentry import Sentry

@@ -28,7 +28,7 @@ from cloudsentry.planner.ratios import carried, weights_of
 from cloudsentry.records.loading import Capacity, LoadOrder, LoadResult, Target
 from cloudsentry.records.reports import ServerLine
 from cloudsentry.spec.event import Event, unit_of
-from cloudsentry.weigh import WEIGHT_MOST
+from cloudsentry.weights.weigh import WEIGHT_MOST
 
 if TYPE_CHECKING:
     from cloudsentry.sentry import Sentry

@@ -16,9 +16,9 @@ from cloudsentry.errors import UserError
 from cloudsentry.journal.boots import Boots
 from cloudsentry.journal.courses import Courses
 from cloudsentry.journal.decisions import Decisions
-from cloudsentry.leads import lead
 from cloudsentry.records.scaling import Ask, Boot, Count, Demand, Inputs, Missing, Reading, Sample
 from cloudsentry.records.views import Balancer
+from cloudsentry.scaling.leads import lead
 from cloudsentry.spec.event import Event, Pin
 from cloudsentry.spec.scaling import SignalSpec, capacities, count_of
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cloudsentry.calibrate import Asked, Told, measure, silent, standing
+from cloudsentry.calibration.calibrate import Asked, Told, measure, silent, standing
 from cloudsentry.errors import RunStopped, UserError
 from cloudsentry.executor import Clock
 from cloudsentry.loading import Loader
@@ -61,7 +61,7 @@ def calibrate_booted(
     loader: Loader | None = None,
     listen: Told = silent,
 ) -> tuple[Capacity, ...]:
-    """As `cloudsentry.calibrate.calibrate`, on servers that are made for it and removed after it.
+    """As `cloudsentry.calibration.calibrate.calibrate`, on servers that are made for it and removed after it.
 
     Raises also `RunStopped` where they do not come up or cannot be removed.
     """

@@ -26,7 +26,7 @@ from cloudsentry.records.moving import Move
 from cloudsentry.spec.event import Event
 from cloudsentry.spec.load import from_dict
 from cloudsentry.spec.scaling import capacities
-from cloudsentry.weigh import unit_of
+from cloudsentry.weights.weigh import unit_of
 
 if TYPE_CHECKING:
     from cloudsentry.journal import Journal, RunRow, StepRow

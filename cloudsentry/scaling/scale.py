@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 from cloudsentry import conf, loading
 from cloudsentry.drivers.policy.timetable import alarms
 from cloudsentry.errors import Busy, DriverError, Lost, Owned, PlanStale, SentryError, Unreachable, UserError
-from cloudsentry.gathering import HOOK, Gatherer
 from cloudsentry.journal.decisions import DecisionRow, Decisions, DecisionState, row_of
-from cloudsentry.meanwhile import Meanwhile
 from cloudsentry.records.reports import Listener, Report
 from cloudsentry.records.scaling import Ask, Boot, Decision, Inputs, Missing, Reading
+from cloudsentry.scaling.gathering import HOOK, Gatherer
+from cloudsentry.scaling.meanwhile import Meanwhile
 from cloudsentry.spec.event import Event
 from cloudsentry.spec.scaling import SignalSpec, count_of, scaled
 
