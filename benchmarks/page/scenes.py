@@ -154,7 +154,7 @@ def earlier(site: Site) -> None:
 
 
 def _site(folder: Path, until: float, *, nara: int, osaka: int, share: int) -> Site:
-    for known in (FakeStretches.forget, FakeSteers.forget_all):
+    for known in (FakeStretches.forget, FakeSteers.forget):
         known()
     folder.mkdir(parents=True, exist_ok=True)
     start = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=until)

@@ -13,9 +13,9 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 
 import pydantic
 
@@ -154,3 +154,88 @@ def path_of(family: str, cloud: str) -> Path | None:
     """The file of a fake cloud's world, or None where worlds live in memory."""
     folder = os.environ.get(FOLDER)
     return Path(folder) / f"{family}-{cloud}.json" if folder else None
+
+
+@dataclass(slots=True, kw_only=True)
+class FakeState:
+    """What every fake place knows beside its own: what is to go wrong, and how often it was called."""
+
+    faults: list[FaultRule] = field(default_factory=list)
+    serial: int = 0
+    reads: int = 0
+    writes: int = 0
+
+
+P = TypeVar("P", bound=FakeState)
+
+
+class FakePlace(Generic[P]):
+    """What one family of drivers finds at one place; all of a name in a process are the same one (`named`).
+
+    A family's own place says which FAMILY it is, what STATE it has and which calls are READS. `work` is the way to
+    change its settings: ``with FakeCloud.named("a").work() as state: state.quota = 2``.
+    """
+
+    FAMILY: ClassVar[str]
+    STATE: ClassVar[type[FakeState]]
+    READS: ClassVar[frozenset[str]] = frozenset({"observe"})
+    _lock: ClassVar[threading.Lock] = threading.Lock()
+    _known: ClassVar[dict[str, Any]]
+
+    def __init_subclass__(cls) -> None:
+        cls._known = {}
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._world: World[P] = World(self.blank, self.STATE, path_of(self.FAMILY, name))  # type: ignore[arg-type]
+        self.work = self._world.work
+
+    @classmethod
+    def blank(cls) -> P:
+        """The state that a place has when it is first named."""
+        return cls.STATE()  # type: ignore[return-value]
+
+    @classmethod
+    def named(cls, name: str) -> Self:
+        """The place of that name, blank when it is first named."""
+        with cls._lock:
+            if name not in cls._known:
+                cls._known[name] = cls(name)
+            place: Self = cls._known[name]
+            return place
+
+    @classmethod
+    def forget(cls) -> None:
+        """Forget all the family's places in memory; files stay."""
+        with cls._lock:
+            cls._known.clear()
+
+    @property
+    def state(self) -> P:
+        """The state as it is, for looking at."""
+        return self._world.state
+
+    @property
+    def faults(self) -> list[FaultRule]:
+        """The rules of a place in memory, to be appended to (in a file: through `work`)."""
+        return self._world.state.faults
+
+    @contextlib.contextmanager
+    def call(self, verb: str) -> Iterator[P]:
+        """One call: counted, and failing as ordered before or after what the caller does to the state."""
+        with self.struck(verb) as (state, _):
+            yield state
+
+    @contextlib.contextmanager
+    def struck(self, verb: str) -> Iterator[tuple[P, list[FaultRule]]]:
+        """`call`, with the rules that are due, for faults that are the caller's to play."""
+        with self._world.work() as state:
+            due = [rule for rule in state.faults if rule.meets(verb)]
+            state.reads += verb in self.READS
+            state.writes += verb not in self.READS
+        kill(due, "kill_before")
+        before(due, self.name)
+        with self._world.work() as state:
+            yield state, due
+        kill(due, "kill_after")
+        after(due, self.name)

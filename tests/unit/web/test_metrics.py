@@ -88,7 +88,7 @@ def test_labels_are_bounded(site: Site) -> None:
 def far(tmp_path: Path) -> Iterator[Site]:
     """Two sites with a stretch whose probe has spoken, steering that somebody has changed, and a sick API."""
     FakeStretches.forget()
-    FakeSteers.forget_all()
+    FakeSteers.forget()
     sick = [{"cloud": "scale-test", "family": "mover", "failures": 5, "rest": 30.0}]
     (tmp_path / "circuits.json").write_text(json.dumps(sick))
     made = Site(tmp_path, TWO_SITES)

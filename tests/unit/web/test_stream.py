@@ -128,7 +128,7 @@ steering:
 @pytest.fixture
 def far(tmp_path: Path) -> Iterator[Site]:
     FakeStretches.forget()
-    FakeSteers.forget_all()
+    FakeSteers.forget()
     made = Site(tmp_path, TWO_SITES)
     made.stage.applied()
     made.watch.wake = lambda: None  # type: ignore[method-assign]

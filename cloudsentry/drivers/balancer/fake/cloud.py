@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
 
-from cloudsentry.clouds import fake
-from cloudsentry.clouds.fake import FaultRule, World
+from cloudsentry.clouds.fake import FakePlace, FakeState
 from cloudsentry.errors import Busy, Conflict, NotSupported
 from cloudsentry.records.orders import CreateBalancer, SetMembers
 from cloudsentry.records.views import Balancer, Member
@@ -26,7 +21,7 @@ class FakeOne:
 
 
 @dataclass(slots=True)
-class State:
+class State(FakeState):
     """Everything there is at a place. A set of names that is None knows every name."""
 
     balancers: dict[str, FakeOne] = field(default_factory=dict)
@@ -38,60 +33,14 @@ class State:
     """Quotas by kind (``load balancers``, ``members``, …), told and not enforced."""
     settle_looks: int = 1
     connections: int | None = 0
-    faults: list[FaultRule] = field(default_factory=list)
-    serial: int = 0
-    reads: int = 0
-    writes: int = 0
 
 
-class FakeBalancers:
-    """The fake balancers of one cloud; all drivers of a name in a process see the same ones (`named`)."""
+class FakeBalancers(FakePlace[State]):
+    """The fake balancers of one cloud."""
 
-    _lock: ClassVar[threading.Lock] = threading.Lock()
-    _known: ClassVar[dict[str, FakeBalancers]] = {}
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._world = World(State, State, fake.path_of("balancer", name))
-        self.work = self._world.work
-
-    @classmethod
-    def named(cls, name: str) -> FakeBalancers:
-        """The place of that name, empty when it is first named."""
-        with cls._lock:
-            if name not in cls._known:
-                cls._known[name] = cls(name)
-            return cls._known[name]
-
-    @classmethod
-    def forget(cls) -> None:
-        """Forget all places in memory; files stay."""
-        with cls._lock:
-            cls._known.clear()
-
-    @property
-    def state(self) -> State:
-        """The state as it is, for looking at."""
-        return self._world.state
-
-    @property
-    def faults(self) -> list[FaultRule]:
-        """The rules of a place in memory, to be appended to (in a file: through `work`)."""
-        return self._world.state.faults
-
-    @contextlib.contextmanager
-    def call(self, verb: str) -> Iterator[State]:
-        """One call: counted, and failing as ordered before or after what the caller does to the state."""
-        with self._world.work() as state:
-            due = [rule for rule in state.faults if rule.meets(verb)]
-            state.reads += verb == "observe"
-            state.writes += verb not in ("observe", "Drain")
-        fake.kill(due, "kill_before")
-        fake.before(due, self.name)
-        with self._world.work() as state:
-            yield state
-        fake.kill(due, "kill_after")
-        fake.after(due, self.name)
+    FAMILY = "balancer"
+    STATE = State
+    READS = frozenset({"observe", "Drain"})
 
     @staticmethod
     def look(state: State, event: str, *, counters: bool) -> tuple[Balancer, ...]:

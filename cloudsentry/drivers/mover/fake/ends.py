@@ -5,15 +5,11 @@ Servers are those of the pool driver `fake`; a move must be seen by the pool dri
 
 from __future__ import annotations
 
-import contextlib
-import threading
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
 
-from cloudsentry.clouds import fake
-from cloudsentry.clouds.fake import FaultRule, World
+from cloudsentry.clouds.fake import FakePlace, FakeState
 from cloudsentry.drivers.mover.image.ends import Copy, Standing
 from cloudsentry.drivers.pool.fake.cloud import FakeCloud, FakeServer
 from cloudsentry.drivers.pool.fake.cloud import State as CloudState
@@ -25,58 +21,20 @@ SIZE = 1024 * 1024
 
 
 @dataclass(slots=True)
-class State:
+class State(FakeState):
     """Images and ports of moves at one fake cloud, by id and name; and who was alive at both clouds at once."""
 
     images: dict[str, Copy] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     ports: list[str] = field(default_factory=list)
-    faults: list[FaultRule] = field(default_factory=list)
-    serial: int = 0
     twice_alive: list[str] = field(default_factory=list)
 
 
-class FakeImages:
-    """What moves leave and find at one fake cloud; all of a name in a process are the same one (`named`)."""
+class FakeImages(FakePlace[State]):
+    """What moves leave and find at one fake cloud."""
 
-    _lock: ClassVar[threading.Lock] = threading.Lock()
-    _known: ClassVar[dict[str, FakeImages]] = {}
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._world = World(State, State, fake.path_of("mover", name))
-        self.work = self._world.work
-
-    @classmethod
-    def named(cls, name: str) -> FakeImages:
-        """The place of that name, empty when it is first named."""
-        with cls._lock:
-            if name not in cls._known:
-                cls._known[name] = cls(name)
-            return cls._known[name]
-
-    @classmethod
-    def forget(cls) -> None:
-        """Forget all places in memory; files stay."""
-        with cls._lock:
-            cls._known.clear()
-
-    @property
-    def state(self) -> State:
-        """The state as it is, for looking at."""
-        return self._world.state
-
-    @contextlib.contextmanager
-    def call(self, verb: str) -> Iterator[State]:
-        """One call, failing as ordered before or after what the caller does to the state."""
-        with self._world.work() as state:
-            due = [rule for rule in state.faults if rule.meets(verb)]
-        fake.kill(due, "kill_before")
-        fake.before(due, self.name)
-        with self._world.work() as state:
-            yield state
-        fake.kill(due, "kill_after")
-        fake.after(due, self.name)
+    FAMILY = "mover"
+    STATE = State
 
 
 class FakeEnds:

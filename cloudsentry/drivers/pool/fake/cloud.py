@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
 
-from cloudsentry.clouds import fake
-from cloudsentry.clouds.fake import FaultRule, World
+from cloudsentry.clouds.fake import FakePlace, FakeState
 from cloudsentry.drivers.pool.fake import scheduling
 from cloudsentry.drivers.pool.fake.scheduling import FakeGroup, FakeHypervisor
 from cloudsentry.errors import Conflict, Denied, NoCapacity, NotSupported
@@ -39,7 +35,7 @@ class FakeServer:
 
 
 @dataclass(slots=True)
-class State:
+class State(FakeState):
     """Everything there is on a fake cloud. A set of names that is None knows every name."""
 
     hypervisors: dict[str, FakeHypervisor] = field(default_factory=dict)
@@ -66,10 +62,6 @@ class State:
     servers: dict[str, dict[str, FakeServer]] = field(default_factory=dict)
     """By event and id."""
     groups: dict[str, FakeGroup] = field(default_factory=dict)
-    faults: list[FaultRule] = field(default_factory=list)
-    serial: int = 0
-    reads: int = 0
-    writes: int = 0
 
 
 def four() -> dict[str, FakeHypervisor]:
@@ -81,57 +73,16 @@ def four() -> dict[str, FakeHypervisor]:
     }
 
 
-class FakeCloud:
-    """One fake cloud; all drivers of a name in a process see the same one (`named`).
+class FakeCloud(FakePlace[State]):
+    """One fake cloud: its hypervisors, and the servers on them."""
 
-    `work` is the way to change its settings: ``with FakeCloud.named("a").work() as state: state.quota = 2``.
-    """
-
-    _lock: ClassVar[threading.Lock] = threading.Lock()
-    _known: ClassVar[dict[str, FakeCloud]] = {}
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._world = World(lambda: State(hypervisors=four()), State, fake.path_of("pool", name))
-        self.work = self._world.work
+    FAMILY = "pool"
+    STATE = State
 
     @classmethod
-    def named(cls, name: str) -> FakeCloud:
-        """The cloud of that name, made with four hypervisors when it is first named."""
-        with cls._lock:
-            if name not in cls._known:
-                cls._known[name] = cls(name)
-            return cls._known[name]
-
-    @classmethod
-    def forget(cls) -> None:
-        """Forget all clouds in memory; files stay."""
-        with cls._lock:
-            cls._known.clear()
-
-    @property
-    def state(self) -> State:
-        """The state as it is, for looking at."""
-        return self._world.state
-
-    @property
-    def faults(self) -> list[FaultRule]:
-        """The rules of a cloud in memory, to be appended to (in a file: through `work`)."""
-        return self._world.state.faults
-
-    @contextlib.contextmanager
-    def call(self, verb: str) -> Iterator[tuple[State, list[FaultRule]]]:
-        """One call: counted, and failing as ordered before or after what the caller does to the state."""
-        with self._world.work() as state:
-            due = [rule for rule in state.faults if rule.meets(verb)]
-            state.reads += verb == "observe"
-            state.writes += verb != "observe"
-        fake.kill(due, "kill_before")
-        fake.before(due, self.name)
-        with self._world.work() as state:
-            yield state, due
-        fake.kill(due, "kill_after")
-        fake.after(due, self.name)
+    def blank(cls) -> State:
+        """A cloud with four hypervisors."""
+        return State(hypervisors=four())
 
     def look(self, state: State, event: str) -> tuple[Server, ...]:
         """An event's (every event's) servers, sorted by name and id; a look at one moves those on that are at work."""

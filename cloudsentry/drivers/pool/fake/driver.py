@@ -33,7 +33,7 @@ class FakePool(PoolDriver):
 
     def observe(self, scope: PoolScope) -> PoolView:
         """As the contract says; every look moves the event's servers on by one."""
-        with self._cloud.call("observe") as (state, _):
+        with self._cloud.call("observe") as state:
             servers = self._cloud.look(state, scope.event)
             prefix = f"{PREFIX}.{scope.event}." if scope.event else f"{PREFIX}."
             groups = self._cloud.groups(state, lambda name: name.startswith(prefix)) if scope.groups else ()
@@ -51,7 +51,7 @@ class FakePool(PoolDriver):
 
     def act(self, order: PoolOrder) -> None:
         """As the contract says."""
-        with self._cloud.call(type(order).__name__) as (state, due):
+        with self._cloud.struck(type(order).__name__) as (state, due):
             match order:
                 case CreateServers():
                     broken = sum(rule.count for rule in due if rule.kind == "error_server")

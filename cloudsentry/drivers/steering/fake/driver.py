@@ -37,6 +37,6 @@ class FakeSteering(SteeringDriver):
                 case Revert():
                     self._place.revert(state, order)
                 case Forget():
-                    self._place.forget(state, order)
+                    self._place.release(state, order)
                 case _:
                     raise NotSupported(f"{type(order).__name__} is no call", cloud=self._place.name)

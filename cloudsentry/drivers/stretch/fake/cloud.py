@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
 
-from cloudsentry.clouds import fake
-from cloudsentry.clouds.fake import FaultRule, World
+from cloudsentry.clouds.fake import FakePlace, FakeState
 from cloudsentry.errors import Conflict
 from cloudsentry.records.stretching import CloseEnd, End, Fact, JoinEnd, Offer, OpenEnd
 
@@ -25,62 +20,20 @@ class FakeEnd:
 
 
 @dataclass(slots=True)
-class State:
+class State(FakeState):
     """Everything there is on a cloud. ``missing`` is what a full look says."""
 
     ends: dict[str, FakeEnd] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
     settle_looks: int = 1
-    faults: list[FaultRule] = field(default_factory=list)
-    serial: int = 0
-    reads: int = 0
-    writes: int = 0
 
 
-class FakeStretches:
-    """The fake ends of one cloud; all drivers of a name in a process see the same ones (`named`)."""
+class FakeStretches(FakePlace[State]):
+    """The fake ends of one cloud."""
 
-    _lock: ClassVar[threading.Lock] = threading.Lock()
-    _known: ClassVar[dict[str, FakeStretches]] = {}
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._world = World(State, State, fake.path_of("stretch", name))
-        self.work = self._world.work
-
-    @classmethod
-    def named(cls, name: str) -> FakeStretches:
-        """The cloud of that name, empty when it is first named."""
-        with cls._lock:
-            if name not in cls._known:
-                cls._known[name] = cls(name)
-            return cls._known[name]
-
-    @classmethod
-    def forget(cls) -> None:
-        """Forget all clouds in memory; files stay."""
-        with cls._lock:
-            cls._known.clear()
-
-    @property
-    def state(self) -> State:
-        """The state as it is, for looking at."""
-        return self._world.state
-
-    @contextlib.contextmanager
-    def call(self, verb: str) -> Iterator[State]:
-        """One call: counted, and failing as ordered before or after what the caller does to the state."""
-        with self._world.work() as state:
-            due = [rule for rule in state.faults if rule.meets(verb)]
-            state.reads += verb == "observe"
-            state.writes += verb != "observe"
-        fake.kill(due, "kill_before")
-        fake.before(due, self.name)
-        with self._world.work() as state:
-            yield state
-        fake.kill(due, "kill_after")
-        fake.after(due, self.name)
+    FAMILY = "stretch"
+    STATE = State
 
     @staticmethod
     def look(state: State, event: str) -> tuple[End, ...]:
