@@ -120,6 +120,7 @@ class LabWanSet(ShowOne):
 
     Example:
         cloudsentry lab wan set --rtt 40 --rate 1000 --loss 0.1
+        cloudsentry lab wan set --mtu 1200
     """
 
     def get_parser(self, prog_name: str) -> ArgumentParser:
@@ -127,13 +128,19 @@ class LabWanSet(ShowOne):
         parser.add_argument("--rtt", type=float, metavar="MS", help="round trip")
         parser.add_argument("--rate", type=float, metavar="MBIT", help="Mbit/s each way, 0: no limit")
         parser.add_argument("--loss", type=float, metavar="PERCENT", help="of the packets each way")
+        parser.add_argument(
+            "--mtu",
+            type=int,
+            metavar="BYTES",
+            help="larger IP packets vanish without a word: a path whose MTU discovery is broken; 0: none do",
+        )
         return parser
 
     def take_action(self, parsed_args: Namespace) -> tuple[tuple[str, ...], tuple[object, ...]]:
         from cloudsentry.lab import layout, wan
 
         wished = {"rtt_ms": parsed_args.rtt, "rate_mbit": parsed_args.rate, "loss_percent": parsed_args.loss}
-        return _wan(wan.change(layout.layout(), **wished))
+        return _wan(wan.change(layout.layout(), **wished, mtu=parsed_args.mtu))
 
 
 class LabFaultAdd(Lister):
@@ -239,6 +246,7 @@ def _wan(wan: Wan) -> tuple[tuple[str, ...], tuple[object, ...]]:
         "RTT (ms)": wan.settings.rtt_ms,
         "Rate (Mbit/s)": wan.settings.rate_mbit,
         "Loss (%)": wan.settings.loss_percent,
+        "MTU": wan.settings.mtu,
         "Running": wan.running,
         "Segments": ", ".join(wan.segments),
         "Bytes there": there.bytes if there else 0,

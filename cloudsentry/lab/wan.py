@@ -16,23 +16,28 @@ from cloudsentry.lab.layout import Layout
 
 DEVICE = "wan0"
 # What the relay keeps of a delay in microseconds and of a rate in kbit/s fits a C long long; people need far less.
-MOST = {"rtt_ms": 60_000.0, "rate_mbit": 100_000.0, "loss_percent": 100.0}
+MOST = {"rtt_ms": 60_000.0, "rate_mbit": 100_000.0, "loss_percent": 100.0, "mtu": 65_535.0}
+MTU_LEAST = 68
+"""Bytes: what every link of IPv4 must carry (RFC 791)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Round trip in ms, rate of each direction in Mbit/s (0: no limit), loss of each direction in percent of the
-    packets.
+    packets, bytes of the largest IP packet that passes (0: no limit). Larger ones vanish, and nobody is told.
     """
 
     rtt_ms: float
     rate_mbit: float
     loss_percent: float
+    mtu: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traffic:
-    """What has crossed in one direction since the relay began; `lost` by chance, `dropped` by a full queue."""
+    """What has crossed in one direction since the relay began; `lost` by chance, `dropped` by a full queue or as
+    too large.
+    """
 
     packets: int
     bytes: int
@@ -56,20 +61,31 @@ def show(lab: Layout) -> Wan:
     state = link.state()
     running = relay(lab) is not None
     return Wan(
-        settings=Settings(**{name: float(state[name]) for name in link.DEFAULTS}),
+        settings=Settings(
+            **{name: float(state[name]) for name in link.DEFAULTS if name != "mtu"}, mtu=round(state["mtu"])
+        ),
         running=running,
         segments=tuple(name for name, ends in sorted(state["segments"].items()) if len(ends) == len(link.SITES)),
         traffic=_traffic(lab) if running else (),
     )
 
 
-def change(lab: Layout, *, rtt_ms: float | None, rate_mbit: float | None, loss_percent: float | None) -> Wan:
+def change(
+    lab: Layout,
+    *,
+    rtt_ms: float | None,
+    rate_mbit: float | None,
+    loss_percent: float | None,
+    mtu: int | None = None,
+) -> Wan:
     """The given settings hold within a fifth of a second, running or not. UserError where a number makes no sense."""
-    wished = {"rtt_ms": rtt_ms, "rate_mbit": rate_mbit, "loss_percent": loss_percent}
+    wished = {"rtt_ms": rtt_ms, "rate_mbit": rate_mbit, "loss_percent": loss_percent, "mtu": mtu}
     wanted = {name: value for name, value in wished.items() if value is not None}
     for name, value in wanted.items():
         if not 0 <= value <= MOST[name]:
             raise UserError(f"{name} is {value:g}; expected 0 to {MOST[name]:g}")
+    if mtu and mtu < MTU_LEAST:
+        raise UserError(f"mtu is {mtu}; expected {MTU_LEAST} or more, or 0 for no limit")
     wires.enter(str(lab.root))
     link.change(wanted)
     return show(lab)

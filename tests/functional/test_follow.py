@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 PLACE, PORT = "netns:lab-private", 8097
+WITHIN = ("ip", "netns", "exec", "lab-private")
 WAIT = 30.0
 """Seconds in which a slow member has lost weight, the issue's own."""
 
@@ -61,17 +62,25 @@ def test_a_far_pool_gets_weight_when_images_arrive_whole_and_loses_it_when_they_
         assert weight == 20
         assert "transfers of 25600 bytes whole" in why
         # A fallback is asked only where none of the others answers.
-        load = ["ip", "netns", "exec", "lab-private", "curl", "-s", f"http://127.0.0.1:{PORT}/name"]
+        load = [*WITHIN, "curl", "-s", f"http://127.0.0.1:{PORT}/name"]
         names = {subprocess.run(load, capture_output=True, text=True, check=True).stdout.strip() for _ in range(10)}
         assert names == {"test-far-web-private-xeon2"}
-        program("lab", "wan", "set", "--loss", "40")
+        # The source's case: full-size packets vanish on the way and nobody is told, while small ones pass.
+        (address,) = lab.servers(event)[0].addresses["ext"]
+        program("lab", "wan", "set", "--mtu", "1200")
         try:
+            small = ["curl", "-s", "-m", "2", f"http://{address['addr']}/name"]
+            name = subprocess.run([*WITHIN, *small], capture_output=True, text=True, check=True)
+            assert name.stdout.strip() == far
             program("weights", "follow", event, "--times", "1")
         finally:
-            program("lab", "wan", "set", "--loss", "0")
+            program("lab", "wan", "set", "--mtu", "0")
         weight, why = weights(program, event)[far]
         assert weight == 0
-        assert "transfers of 25600 bytes were whole" in why
+        assert "0 of 5 transfers of 25600 bytes were whole" in why
+        # The path is mended, and the pool is a fallback again.
+        program("weights", "follow", event, "--times", "1")
+        assert weights(program, event)[far][0] == 20
 
 
 def test_a_slowed_host_loses_weight_within_thirty_seconds_under_real_load(
@@ -88,7 +97,7 @@ def test_a_slowed_host_loses_weight_within_thirty_seconds_under_real_load(
     with standing(program, tmp_path, body) as event:
         script = Path(quotas.__file__).with_name("shares.lua")
         line = ["wrk", "-t1", "-c48", "-d120s", "--timeout=10s", "-s", str(script), f"http://127.0.0.1:{PORT}/image"]
-        crowd = subprocess.Popen(["ip", "netns", "exec", "lab-private", *line, "--", "900"], stdout=subprocess.DEVNULL)
+        crowd = subprocess.Popen([*WITHIN, *line, "--", "900"], stdout=subprocess.DEVNULL)
         follow = program.start("weights", "follow", event, "--every", "3")
         try:
             time.sleep(25)  # what is usual is learnt, and that nothing happens meanwhile is what is asserted

@@ -14,7 +14,7 @@ else:  # in the lab, where this folder is on PYTHONPATH
     import wires  # type: ignore[import-not-found,no-redef]
 
 SITES = ("private", "public")
-DEFAULTS = {"rtt_ms": 40.0, "rate_mbit": 1000.0, "loss_percent": 0.0}
+DEFAULTS = {"rtt_ms": 40.0, "rate_mbit": 1000.0, "loss_percent": 0.0, "mtu": 0.0}
 QUEUE_KB = 4096
 
 
@@ -72,6 +72,7 @@ def render(now: dict) -> str:
         f"rate_kbit {round(now['rate_mbit'] * 1000)}",
         f"loss_ppm {round(now['loss_percent'] * 10_000)}",
         f"queue_kb {QUEUE_KB}",
+        f"mtu {round(now['mtu'])}",
     ]
     for segment, ends in sorted(now["segments"].items()):
         if all(cloud in ends for cloud in SITES):

@@ -9,12 +9,14 @@
  *     rate_kbit N             each way, 0 = no limit
  *     loss_ppm N              of a million packets
  *     queue_kb N              what waits for the link beyond this is dropped
+ *     mtu N                   larger IP packets vanish, and nobody is told (a black hole); 0 = none do
  *     segment DEVICE BRIDGE BRIDGE
  * CONFIG.counters is rewritten every second: one line for each direction, "packets bytes lost dropped".
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_ether.h>
 #include <linux/if_tun.h>
 #include <linux/sockios.h>
 #include <net/if.h>
@@ -62,6 +64,7 @@ static char ends[2][64];
 static int inside[2] = {-1, -1}, control[2] = {-1, -1};
 static int64_t delay_ns;
 static double rate_kbit, loss_ppm;
+static int mtu;
 static int64_t queue_bytes = 4096 * 1024;
 
 static int64_t now(void) {
@@ -87,7 +90,7 @@ static void open_ends(void) {
 }
 
 static void set_offload(int fd) {
-    /* A frame of 64 KB must not be lost as one: with loss, every packet is sent by itself. */
+    /* A frame of 64 KB must not be lost as one, nor measured as one: with loss or an MTU, each packet is by itself. */
     unsigned long flags = offload ? TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 : 0;
     if (ioctl(fd, TUNSETOFFLOAD, flags)) perror("TUNSETOFFLOAD");
 }
@@ -176,9 +179,10 @@ static void read_config(const char *path) {
         else if (sscanf(line, "rate_kbit %lld", &n) == 1) rate_kbit = n;
         else if (sscanf(line, "loss_ppm %lld", &n) == 1) loss_ppm = n;
         else if (sscanf(line, "queue_kb %lld", &n) == 1) queue_bytes = n * 1024;
+        else if (sscanf(line, "mtu %lld", &n) == 1) mtu = n;
     }
-    if (offload != (loss_ppm == 0)) {
-        offload = loss_ppm == 0;
+    if (offload != (loss_ppm == 0 && !mtu)) {
+        offload = loss_ppm == 0 && !mtu;
         for (int i = 0; i < n_pairs; i++)
             for (int k = 0; k < 2; k++)
                 if (pairs[i].fd[k] >= 0) set_offload(pairs[i].fd[k]);
@@ -198,6 +202,8 @@ static void take(int pair, int end) {
     for (int k = 0; k < BURST; k++) {
         int len = read(pairs[pair].fd[end], buffer, sizeof buffer);
         if (len <= 0) return;
+        int packet = len - VNET - (*pairs[pair].bridge[end] ? ETH_HLEN : 0);
+        if (mtu && packet > mtu) { d->dropped++; continue; }
         int64_t t = now(), waiting = d->free_at > t ? d->free_at - t : 0;
         if (loss_ppm > 0 && drand48() * 1e6 < loss_ppm) { d->lost++; continue; }
         if (rate_kbit > 0 && waiting * rate_kbit / 8e6 + len > queue_bytes) { d->dropped++; continue; }

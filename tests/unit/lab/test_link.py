@@ -20,13 +20,16 @@ def config(lab):
 
 def test_what_is_not_named_stays(lab):
     wan.change(lab, rtt_ms=None, rate_mbit=200, loss_percent=None)
-    now = wan.change(lab, rtt_ms=10, rate_mbit=None, loss_percent=0.1)
-    assert now.settings == wan.Settings(rtt_ms=10, rate_mbit=200, loss_percent=0.1)
+    now = wan.change(lab, rtt_ms=10, rate_mbit=None, loss_percent=0.1, mtu=1200)
+    assert now.settings == wan.Settings(rtt_ms=10, rate_mbit=200, loss_percent=0.1, mtu=1200)
     assert wan.show(lab) == now
     assert config(lab)[:4] == ["ends lab-private lab-public", "delay_us 5000", "rate_kbit 200000", "loss_ppm 1000"]
+    assert "mtu 1200" in config(lab)
+    wan.change(lab, rtt_ms=None, rate_mbit=None, loss_percent=None, mtu=0)
+    assert "mtu 0" in config(lab)
 
 
-@pytest.mark.parametrize("wrong", [{"rtt_ms": -1}, {"loss_percent": 101}, {"rate_mbit": 1e9}])
+@pytest.mark.parametrize("wrong", [{"rtt_ms": -1}, {"loss_percent": 101}, {"rate_mbit": 1e9}, {"mtu": 20}])
 def test_numbers_that_make_no_sense_change_nothing(lab, wrong):
     before = wan.show(lab)
     with pytest.raises(UserError):
