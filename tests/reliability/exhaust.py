@@ -1,11 +1,13 @@
 """Everything that can go wrong with the real program on the lab, once at every place.
 
     cloudsentry lab up
-    python tests/reliability/exhaust.py FOLDER [--lanes 3] [--seconds 3600] [--only REGEX]
+    python tests/reliability/exhaust.py FOLDER [--lanes 3] [--seconds 3600] [--only REGEX] [--seed N] [--first FILE]
 
 Several events go round their operations side by side. Each case is a line of FOLDER/cases.jsonl as soon as it has
 ended; called again, the program goes on with the cases that have no line yet. SIGTERM ends it after the cases under
-way. `benchmarks/reliability/table.py` makes the tables.
+way. However early it is ended, what was done is spread evenly: over the operations, over the APIs and the journal by
+method, and over what went wrong there. The seed, which is printed, draws which of the calls comes first.
+`benchmarks/reliability/table.py` makes the tables.
 """
 
 from __future__ import annotations
@@ -33,37 +35,50 @@ Counts = dict[str, dict[str, int]]
 """How many calls an operation makes, by "PLACE METHOD"."""
 
 
-def points(counts: Counts) -> list[Point]:
-    """Every case, the telling ones first: kills and other faults at writes, kills at reads, faults at reads.
+def points(counts: Counts, seed: int) -> list[Point]:
+    """Every case once. A beginning of it, of whatever length, holds of each stratum nearly as many as of any other.
 
-    At reads each call has one of the faults, in turn: what a read's fault means does not depend on which read it is.
+    A stratum is an operation, a place, a method and a fault; at reads each call has a kill before it, one after it
+    and one other fault, in turn: what a read's fault means does not depend on which read it is.
     """
-    tiers: list[list[Point]] = [[], [], [], []]
+    strata: dict[tuple[str, ...], list[Point]] = defaultdict(list)
     turn = itertools.cycle(name for name in PASSING if "409" not in name)
     for operation, calls in counts.items():
         for where, count in calls.items():
             place, method = where.split(" ")
             for nth in range(1, count + 1):
-                for tier, fault in _faults(operation, place, method, turn):
-                    tiers[tier].append(Point(operation=operation, fault=fault, place=place, method=method, nth=nth))
-    draw = random.Random(SEED)
-    for tier in tiers:
-        draw.shuffle(tier)
-    first = [point for pair in itertools.zip_longest(tiers[0], tiers[1]) for point in pair if point]
-    return first + tiers[2] + tiers[3]
+                for fault in _faults(operation, place, method, turn):
+                    stratum = (operation, place, method, fault if fault in KILLS or not _reads(place, method) else "")
+                    point = Point(operation=operation, fault=fault, place=place, method=method, nth=nth)
+                    strata[stratum].append(point)
+    draw = random.Random(seed)
+    for cases in strata.values():
+        draw.shuffle(cases)
+    listed = list(strata.values())
+    draw.shuffle(listed)
+    return [point for row in itertools.zip_longest(*listed) for point in row if point]
 
 
-def _faults(operation: str, place: str, method: str, turn: Iterator[str]) -> Iterator[tuple[int, str]]:
-    if place == "journal":
-        yield from ((0, fault) for fault in KILLS if "during" not in fault)
-    elif method == "GET" or place.endswith("keystone"):
-        yield from ((2, fault) for fault in KILLS if "during" not in fault)
-        yield 3, next(turn)
-    else:
-        yield from ((0, fault) for fault in KILLS)
-        for fault in (*PASSING, *LASTING):
-            if ("409" not in fault or "octavia" in place) and not ("rollback" in fault and operation == "destroy"):
-                yield 1, fault
+def _reads(place: str, method: str) -> bool:
+    return method == "GET" or place.endswith("keystone")
+
+
+def _faults(operation: str, place: str, method: str, turn: Iterator[str]) -> Iterator[str]:
+    if place == "journal" or _reads(place, method):
+        yield from (fault for fault in KILLS if "during" not in fault)
+        if place != "journal":
+            yield next(turn)
+        return
+    yield from KILLS
+    for fault in (*PASSING, *LASTING):
+        if ("409" not in fault or "octavia" in place) and not ("rollback" in fault and operation == "destroy"):
+            yield fault
+
+
+def named(file: Path) -> list[Point]:
+    """The cases of a file with a line of JSON for each."""
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    return [Point(**{name: line[name] for name in Point.__dataclass_fields__}) for line in lines]
 
 
 class Work:
@@ -81,8 +96,7 @@ class Work:
     def _done(self) -> set[Point]:
         if not self._file.exists():
             return set()
-        lines = [json.loads(line) for line in self._file.read_text().splitlines()]
-        return {Point(**{name: line[name] for name in Point.__dataclass_fields__}) for line in lines}
+        return set(named(self._file))
 
     def stop(self) -> None:
         """Begin no further case."""
@@ -160,10 +174,15 @@ def main() -> None:
     parser.add_argument("--lanes", type=int, default=3, help="events side by side (default: 3)")
     parser.add_argument("--seconds", type=float, default=1e9, help="begin no case after so long")
     parser.add_argument("--only", default="", metavar="REGEX", help=f"of the faults: {', '.join(FAULTS)}")
+    parser.add_argument("--seed", type=int, default=SEED, help=f"draws the order of the cases (default: {SEED})")
+    parser.add_argument("--first", type=Path, metavar="FILE", help="cases to begin with, a line of JSON for each")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     clouds = Clouds(Path("~/.local/share/cloudsentry/lab").expanduser())
-    wanted = [point for point in points(counted(clouds, options.folder)) if re.search(options.only, point.fault)]
+    every = points(counted(clouds, options.folder), options.seed)
+    wanted = [point for point in every if re.search(options.only, point.fault)]
+    wanted = list(dict.fromkeys([*(named(options.first) if options.first else ()), *wanted]))
+    print(f"seed {options.seed}: {len(wanted)} of {len(every)} cases", file=sys.stderr)
     work = Work(options.folder, wanted, time.monotonic() + options.seconds)
     lanes = [
         Lane(clouds=clouds, folder=options.folder / f"lane{place}", name=f"crash-{place}", vlan=150 + place)

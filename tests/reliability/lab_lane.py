@@ -162,8 +162,9 @@ class Clouds:
         return ports & there
 
 
-def body(name: str, operation: str, vlan: int) -> dict[str, Any]:
-    """The event file that stands after an operation; three or four servers, a balancer, a stretched network."""
+def body(name: str, operation: str, vlan: int | None) -> dict[str, Any]:
+    """The event file that stands after an operation; three or four servers, a balancer, with a VLAN a stretched
+    network."""
     place = OPERATIONS.index(operation)
     alike = {"image": "tiny", "flavor": "m1.nano", "networks": ["front"]}
     pins = [
@@ -183,7 +184,7 @@ def body(name: str, operation: str, vlan: int) -> dict[str, Any]:
         "pools": pools,
         "balancers": {"web": {"site": "nara", "network": "front", "drain": 0, "members": [{"pool": "nara"}]}},
     }
-    if operation in ("stretch", "shrink"):
+    if vlan is not None and operation in ("stretch", "shrink"):
         net = f"10.7.{vlan % 256}"
         ranges = {"nara": f"{net}.10-{net}.99", "osaka": f"{net}.100-{net}.199"}
         event["stretches"] = {
@@ -202,12 +203,12 @@ def body(name: str, operation: str, vlan: int) -> dict[str, Any]:
 
 @dataclass(kw_only=True)
 class Lane:
-    """One event going round. Nobody else may work on an event of its name."""
+    """One event going round. Nobody else may work on an event of its name. Without a VLAN nothing is stretched."""
 
     clouds: Clouds
     folder: Path
     name: str
-    vlan: int
+    vlan: int | None
     ports: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -221,6 +222,8 @@ class Lane:
             "OS_CLIENT_CONFIG_FILE": str(self.folder / "clouds.yaml"),
             "CLOUDSENTRY_STATE_DIR": str(self.folder / "state"),
             "OS_EXECUTOR__SETTLE": str(SETTLE),
+            "OS_EXECUTOR__POLL_LEAST": "0.5",
+            "OS_EXECUTOR__POLL_SHARE": "0.4",
         }
 
     def words(self, operation: str) -> list[str]:
@@ -366,7 +369,7 @@ class Lane:
         return faults.clear(self.clouds.lab, fault.id)[0]
 
 
-def wanted(name: str, operation: str, vlan: int) -> tuple[Counter[str], list[int], int, int]:
+def wanted(name: str, operation: str, vlan: int | None) -> tuple[Counter[str], list[int], int, int]:
     """Servers by hypervisor, the members' weights, how many balancers and how many networks."""
     if operation == "destroy":
         return Counter(), [], 0, 0
