@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cloudsentry import turns
 from cloudsentry.errors import UserError
 from cloudsentry.executor import Clock
-from cloudsentry.records.reports import Listener, Report
+from cloudsentry.records.reports import Listener, Report, silent
 from cloudsentry.spec.event import Event, Pool
 from cloudsentry.spec.scaling import count_of, scaled
 from cloudsentry.weights.weigh import unit_of
@@ -79,7 +79,7 @@ def set_sizes(
     *,
     wait: float = turns.WAIT,
     clock: Clock | None = None,
-    listen: Listener = turns.silent,
+    listen: Listener = silent,
 ) -> Report:
     """The pools and units named in ``wanted`` have so many servers, and no other writer's change is lost.
 

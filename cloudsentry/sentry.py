@@ -26,7 +26,7 @@ from cloudsentry.measured import resolved
 from cloudsentry.observe import places_of
 from cloudsentry.planner import plan_apply, plan_destroy, preflight, shortages, status_of
 from cloudsentry.records.plans import Plan
-from cloudsentry.records.reports import Audited, CircuitLine, Finding, Listener, Note, Report, Status
+from cloudsentry.records.reports import Audited, CircuitLine, Finding, Listener, Report, Status, silent
 from cloudsentry.records.views import Balancer, BalancerView, Snapshot
 from cloudsentry.running import Fresh, Running
 from cloudsentry.spec.event import Event
@@ -38,10 +38,6 @@ if TYPE_CHECKING:
     from cloudsentry.journal import EventRow, Journal, Revision, RunRow
     from cloudsentry.journal.ownership import Hold
     from cloudsentry.journal.passes import Passes
-
-
-def silent(note: Note) -> None:
-    """A listener that hears nothing."""
 
 
 class Sentry:

@@ -12,7 +12,7 @@ from cloudsentry import turns
 from cloudsentry.errors import UserError
 from cloudsentry.executor import Clock
 from cloudsentry.records.plans import Plan
-from cloudsentry.records.reports import Listener, Report, SteerLine
+from cloudsentry.records.reports import Listener, Report, SteerLine, silent
 from cloudsentry.spec.event import Event
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def set_shares(
     *,
     wait: float = turns.WAIT,
     clock: Clock | None = None,
-    listen: Listener = turns.silent,
+    listen: Listener = silent,
 ) -> Report:
     """The targets named in ``shares`` get these percents of the clients, home what all leave; no other change is lost.
 

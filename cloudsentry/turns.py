@@ -14,7 +14,7 @@ import tenacity
 
 from cloudsentry.errors import Owned, PlanStale, UserError
 from cloudsentry.executor import Clock
-from cloudsentry.records.reports import Listener, Note, Report
+from cloudsentry.records.reports import Listener, Report, silent
 from cloudsentry.spec.event import Event
 
 if TYPE_CHECKING:
@@ -24,10 +24,6 @@ WAIT = 30.0
 """Seconds that a writer waits for its turn."""
 
 Change = Callable[[Event], Event]
-
-
-def silent(note: Note) -> None:
-    """A listener that hears nothing."""
 
 
 def proposed(sentry: Sentry, name: str, change: Change) -> tuple[Event, int]:

@@ -10,6 +10,6 @@ killed in between keeps holding its event, in the journal, until it is retried o
 """
 
 from cloudsentry.migrate.asking import Asked
-from cloudsentry.migrate.hall import Migration, silent
+from cloudsentry.migrate.hall import Migration
 
-__all__ = ["Asked", "Migration", "silent"]
+__all__ = ["Asked", "Migration"]

@@ -24,17 +24,13 @@ from cloudsentry.migrate.holds import Holds
 from cloudsentry.planner import moves as planner
 from cloudsentry.records.moving import ENDED, NO_RETURN, PHASES, Budget, Memo, Move, MovePlan, Wish
 from cloudsentry.records.progress import Progress
-from cloudsentry.records.reports import Listener, Note
+from cloudsentry.records.reports import Listener, silent
 from cloudsentry.spec import moves as spec
 from cloudsentry.spec.event import Event
 from cloudsentry.spec.scaling import count_of
 
 if TYPE_CHECKING:
     from cloudsentry.sentry import Sentry
-
-
-def silent(note: Note) -> None:
-    """A listener that hears nothing."""
 
 
 class Migration:

@@ -195,3 +195,7 @@ class Note:
 
 Listener = Callable[[Note], None]
 """Whoever watches a run. It must return at once and must not raise."""
+
+
+def silent(note: object) -> None:
+    """A listener that hears nothing."""

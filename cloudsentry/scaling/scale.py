@@ -18,7 +18,7 @@ from cloudsentry import conf, loading
 from cloudsentry.drivers.policy.timetable import alarms
 from cloudsentry.errors import Busy, DriverError, Lost, Owned, PlanStale, SentryError, Unreachable, UserError
 from cloudsentry.journal.decisions import DecisionRow, Decisions, DecisionState, row_of
-from cloudsentry.records.reports import Listener, Report
+from cloudsentry.records.reports import Listener, Report, silent
 from cloudsentry.records.scaling import Ask, Boot, Decision, Inputs, Missing, Reading
 from cloudsentry.scaling.gathering import HOOK, Gatherer
 from cloudsentry.scaling.meanwhile import Meanwhile
@@ -33,10 +33,6 @@ if TYPE_CHECKING:
 
 AFTER_CALLS = "tick"
 """The source of decisions that fall while calls are carried out."""
-
-
-def silent(note: object) -> None:
-    """A listener that hears nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

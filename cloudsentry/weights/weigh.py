@@ -14,7 +14,7 @@ from cloudsentry import turns
 from cloudsentry.errors import UserError
 from cloudsentry.executor import Clock
 from cloudsentry.measured import Reason, is_measured, reasons
-from cloudsentry.records.reports import BalancerLine, Listener, Report, ServerLine, Status
+from cloudsentry.records.reports import BalancerLine, Listener, Report, ServerLine, Status, silent
 from cloudsentry.spec.event import BalancerSpec, Event, Pin
 from cloudsentry.spec.event import unit_of as unit_of
 
@@ -60,7 +60,7 @@ def set_weights(
     *,
     wait: float = turns.WAIT,
     clock: Clock | None = None,
-    listen: Listener = turns.silent,
+    listen: Listener = silent,
 ) -> Report:
     """The units named in ``wanted`` have these weights, and no other writer's change is lost.
 
