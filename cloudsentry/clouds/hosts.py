@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import abc
 import base64
-import ctypes
 import os
 import re
 import shlex
@@ -21,11 +20,12 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
+from cloudsentry.clouds.namespaces import inside
 from cloudsentry.errors import Ambiguous, Denied, DriverError, NotSupported, Unreachable
 
 ANSWER = 20.0
@@ -82,13 +82,24 @@ class Stream(Protocol):
         """Hang up."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipe:
+    """A program that runs: what it reads (`input`) and what it writes."""
+
+    input: Any
+    output: Any
+
+
 def state_folder() -> str:
     """Where balancers on a host keep their state: $CLOUDSENTRY_BALANCER_DIR, or below /var/lib."""
     return os.environ.get("CLOUDSENTRY_BALANCER_DIR") or "/var/lib/cloudsentry/balancers"
 
 
-def host_of(place: str) -> Host:
-    """The host that a place names. Raises `NotSupported` where it names none; connects to nothing."""
+def host_of(place: str, keys: tuple[str, ...] = ()) -> Host:
+    """The host that a place names. Raises `NotSupported` where it names none; connects to nothing.
+
+    ``keys`` are SSH host keys (``TYPE BASE64``) that are known from elsewhere: then these count, and not known_hosts.
+    """
     found = _PLACE.fullmatch(place)
     if found is None:
         raise NotSupported(f"{place!r} is no balancer host: local, netns:NAME or ssh://user@host[:port]")
@@ -97,7 +108,7 @@ def host_of(place: str) -> Host:
         return LocalHost(place)
     if netns:
         return LocalHost(place, netns=netns)
-    return SshHost(place, user=user or "", name=name.strip("[]"), port=int(port or 0))
+    return SshHost(place, user=user or "", name=name.strip("[]"), port=int(port or 0), keys=keys)
 
 
 class Host(abc.ABC):
@@ -109,6 +120,10 @@ class Host(abc.ABC):
     @abc.abstractmethod
     def run(self, argv: list[str], data: bytes = b"") -> Done:
         """Run a program to its end with ``data`` on its input; a program that is missing ends with code 127."""
+
+    @abc.abstractmethod
+    def piped(self, argv: list[str], data: bytes) -> AbstractContextManager[Pipe]:
+        """A program that runs as long as the block, with ``data`` first on its input; what breaks is `Unreachable`."""
 
     @abc.abstractmethod
     def ask(self, path: str, data: bytes) -> bytes:
@@ -170,13 +185,12 @@ class LocalHost(Host):
 
     def run(self, argv: list[str], data: bytes = b"") -> Done:
         """As promised; in the namespace where there is one."""
-        inside = ["ip", "netns", "exec", self._netns, *argv] if self._netns else argv
-        program = shutil.which(argv[0], path=PATH)
-        if program is None:
+        line = ["ip", "netns", "exec", self._netns, *argv] if self._netns else argv
+        if shutil.which(argv[0], path=PATH) is None:
             return Done(code=127, err=f"{argv[0]} is not installed")
         try:
             ended = subprocess.run(
-                inside,
+                line,
                 input=data,
                 capture_output=True,
                 timeout=ANSWER,
@@ -188,6 +202,20 @@ class LocalHost(Host):
         except OSError as error:
             raise DriverError(f"{argv[0]}: {error.strerror}", cloud=self.place) from error
         return Done(code=ended.returncode, out=ended.stdout, err=ended.stderr.decode(errors="replace"))
+
+    @contextmanager
+    def piped(self, argv: list[str], data: bytes) -> Iterator[Pipe]:
+        """As promised."""
+        line = ["ip", "netns", "exec", self._netns, *argv] if self._netns else argv
+        ends: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        try:
+            with subprocess.Popen(line, env={"PATH": PATH, "LANG": "C.UTF-8"}, **ends) as running:
+                pipe = Pipe(input=running.stdin, output=running.stdout)
+                pipe.input.write(data)
+                pipe.input.flush()
+                yield pipe
+        except (OSError, EOFError) as error:
+            raise Unreachable(f"{argv[0]} ended early: {error or 'no answer'}", cloud=self.place) from error
 
     def ask(self, path: str, data: bytes) -> bytes:
         """As promised."""
@@ -206,7 +234,7 @@ class LocalHost(Host):
     def connect(self, address: str, port: int) -> Stream:
         """As promised."""
         try:
-            with _inside(self._netns):
+            with inside(self._netns):
                 stream = socket.create_connection((address, port), timeout=ANSWER)
                 # Small questions and answers take turns: waiting for more would cost 40 ms each.
                 stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -246,9 +274,9 @@ class LocalHost(Host):
 class SshHost(Host):
     """Another machine, by the keys and the known hosts of the account that runs this; one connection is kept."""
 
-    def __init__(self, place: str, *, user: str, name: str, port: int) -> None:
+    def __init__(self, place: str, *, user: str, name: str, port: int, keys: tuple[str, ...] = ()) -> None:
         super().__init__(place)
-        self._user, self._name, self._port = user, name, port
+        self._user, self._name, self._port, self._keys = user, name, port, keys
         self._lock = threading.Lock()
         self._client: Any = None
 
@@ -264,6 +292,20 @@ class SshHost(Host):
             err = b"".join(iter(lambda: channel.recv_stderr(65536), b""))
             return Done(code=channel.recv_exit_status(), out=out, err=err.decode(errors="replace"))
 
+    @contextmanager
+    def piped(self, argv: list[str], data: bytes) -> Iterator[Pipe]:
+        """As promised."""
+        with self._answers(argv[0]):
+            channel = self._transport().open_session(timeout=ANSWER)
+            channel.exec_command(f"PATH={PATH} {shlex.join(argv)}")
+            try:
+                pipe = Pipe(input=channel.makefile_stdin("wb", 65536), output=channel.makefile("rb", 65536))
+                pipe.input.write(data)
+                pipe.input.flush()
+                yield pipe
+            finally:
+                channel.close()
+
     def ask(self, path: str, data: bytes) -> bytes:
         """As promised."""
         done = self.run(["python3", "-c", _RELAY, path], data)
@@ -277,8 +319,7 @@ class SshHost(Host):
         """As promised: a channel that the host's SSH daemon connects."""
         with self._answers(f"{address} port {port}"):
             transport, here = self._transport(), ("127.0.0.1", 0)
-            channel: Stream = transport.open_channel("direct-tcpip", (address, port), here, timeout=ANSWER)
-            return channel
+            return cast(Stream, transport.open_channel("direct-tcpip", (address, port), here, timeout=ANSWER))
 
     @contextmanager
     def _answers(self, what: str) -> Iterator[None]:
@@ -311,7 +352,10 @@ class SshHost(Host):
         paramiko = _paramiko()
         told = _ssh_config(self._name)
         client = paramiko.SSHClient()
-        client.load_system_host_keys()
+        if self._keys:
+            _trust(client, self._name if self._port in (0, 22) else f"[{self._name}]:{self._port}", self._keys)
+        else:
+            client.load_system_host_keys()
         client.set_missing_host_key_policy(self)
         client.connect(
             told.get("hostname", self._name),
@@ -329,8 +373,18 @@ def _paramiko() -> Any:
     try:
         import paramiko
     except ImportError as error:
-        raise NotSupported("a balancer host by ssh needs paramiko: install cloudsentry[ssh]") from error
+        raise NotSupported("a host by ssh needs paramiko: install cloudsentry[ssh]") from error
     return paramiko
+
+
+def _trust(client: Any, name: str, keys: tuple[str, ...]) -> None:
+    """These keys, and no others, are the host's; lines that are none are left out."""
+    entries = _paramiko().hostkeys.HostKeyEntry
+    for line in keys:
+        with suppress(ValueError, _paramiko().SSHException):
+            entry = entries.from_line(f"{name} {line}")
+            if entry is not None:
+                client.get_host_keys().add(name, entry.key.get_name(), entry.key)
 
 
 def _ssh_config(name: str) -> dict[str, Any]:
@@ -339,25 +393,3 @@ def _ssh_config(name: str) -> dict[str, Any]:
     with suppress(OSError), open(os.path.expanduser("~/.ssh/config"), encoding="utf-8") as stream:
         config.parse(stream)
     return dict(config.lookup(name))
-
-
-@contextmanager
-def _inside(netns: str) -> Iterator[None]:
-    """Sockets made by this thread in the block belong to a network namespace, and stay in it."""
-    if not netns:
-        yield
-        return
-    with open("/proc/thread-self/ns/net", "rb") as own, open(f"/run/netns/{netns}", "rb") as other:
-        _enter(other.fileno())
-        try:
-            yield
-        finally:
-            _enter(own.fileno())
-
-
-def _enter(descriptor: int) -> None:
-    # os.setns is Python 3.12's.
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.setns(descriptor, 0):
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))

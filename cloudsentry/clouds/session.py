@@ -14,6 +14,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
@@ -148,6 +149,22 @@ class Cloud:
             return str(self._session.get_project_id() or "")
         except (ksa.ClientException, requests.exceptions.RequestException) as failure:
             raise faults.lost(call, failure) from failure
+
+    def setting(self, name: str) -> str:
+        """A key of the cloud's entry in clouds.yaml that is the project's own; empty where it has none."""
+        return str((getattr(self._region, "config", None) or {}).get(name) or "")
+
+    def lent(self, service: str, path: str) -> Mapping[str, Any]:
+        """What a machine that is trusted needs for one call: ``url``, ``token``, and how to know the service.
+
+        ``ca`` is the PEM text of clouds.yaml's ``cacert``, ``insecure`` where its ``verify`` is off. A secret.
+        """
+        call = self._call(service, "PUT", path)
+        url = self._endpoint(call).url + path
+        verify = self._session.verify
+        ca = Path(verify).read_text(encoding="ascii") if isinstance(verify, str) else ""
+        agent = f"cloudsentry/{__version__}"
+        return {"url": url, "token": self._session.get_token(), "ca": ca, "insecure": verify is False, "agent": agent}
 
     def told_of(self, token: str) -> Mapping[str, Any]:
         """What the cloud's Keystone says of somebody's token: user, project, roles, expires_at.

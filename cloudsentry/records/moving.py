@@ -104,7 +104,8 @@ class Findings:
     """What a mover finds before it touches anything. ``joined``: the pool's first network is one layer 2 at both.
 
     ``hypervisor`` is where the server is, where that may be seen; ``memory_mb`` its memory in MiB. ``seconds`` and
-    ``why`` are the mover's own prediction, 0 and empty where it makes none.
+    ``why`` are the mover's own prediction, 0 and empty where it makes none. ``hosted``: the target has a conversion
+    host.
     """
 
     refusals: tuple[str, ...] = ()
@@ -112,6 +113,7 @@ class Findings:
     copy_bytes: int = 0
     memory_mb: int = 0
     hypervisor: str = ""
+    hosted: bool = False
     seconds: float = 0.0
     why: str = ""
 
@@ -158,7 +160,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MovePlan:
-    """One row of what `migrate plan` tells."""
+    """One row of what `migrate plan` tells. ``gap`` is how long clients of a server that stands alone wait."""
 
     server: str
     source: str
@@ -167,4 +169,5 @@ class MovePlan:
     why: str
     copy_mb: float
     seconds: float
+    gap: float = 0.0
     refusals: tuple[str, ...] = ()

@@ -22,11 +22,15 @@ SIZE = 1024 * 1024
 
 @dataclass(slots=True)
 class State(FakeState):
-    """Images and ports of moves at one fake cloud, by id and name; and who was alive at both clouds at once."""
+    """Images and ports of moves at one fake cloud, by id and name, and what its conversion host keeps.
+
+    ``twice_alive`` are servers that were alive at both clouds at once.
+    """
 
     images: dict[str, Copy] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     ports: list[str] = field(default_factory=list)
+    staged: list[str] = field(default_factory=list)
     twice_alive: list[str] = field(default_factory=list)
 
 
@@ -47,7 +51,7 @@ class FakeEnds:
     def check(self, order: MoveOrder) -> Findings:
         """As `Ends` says; fake networks are always joined."""
         refusals = () if self.old(order) else (f"server {order.server} is not there",)
-        return Findings(refusals=refusals, joined=True, copy_bytes=SIZE)
+        return Findings(refusals=refusals, joined=True, copy_bytes=SIZE, hosted=True)
 
     def old(self, order: MoveOrder) -> Standing | None:
         """As `Ends` says."""
@@ -96,6 +100,18 @@ class FakeEnds:
         with self._there.call("fill") as state:
             state.images[target] = replace(state.images[target], status="active", size=source.size, hash=source.hash)
         return source.size
+
+    def stage(self, order: MoveOrder, source: Copy) -> int:
+        """As `Ends` says."""
+        with self._there.call("stage") as state:
+            state.staged.append(order.tag)
+        return source.size
+
+    def unstage(self, order: MoveOrder) -> None:
+        """As `Ends` says."""
+        if order.tag in self._there.state.staged:
+            with self._there.call("unstage") as state:
+                state.staged = [tag for tag in state.staged if tag != order.tag]
 
     def drop(self, image: str, *, at_target: bool) -> None:
         """As `Ends` says."""

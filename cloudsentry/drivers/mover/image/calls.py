@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from cloudsentry.clouds import Cloud, Connect
 from cloudsentry.clouds.session import Params
+from cloudsentry.drivers.mover.conversion import depot_of
 from cloudsentry.drivers.mover.image.ends import Copy, Standing
 from cloudsentry.drivers.mover.image.mapping import carried, reasons
-from cloudsentry.drivers.mover.image.stream import copy
+from cloudsentry.drivers.mover.image.stream import Body, copy
 from cloudsentry.drivers.mover.networks import cidrs, joined, network
 from cloudsentry.errors import Conflict, Denied, NoCapacity, NotSupported
 from cloudsentry.records.marks import PREFIX, event_tag, port_tag
@@ -52,12 +54,16 @@ class CloudEnds:
         if server["status"] not in ("ACTIVE", "SHUTOFF"):
             refusals.append(f"server {order.name} is {server['status']}: only a running or a stopped one can move")
         refusals += reasons(self._near, self._far, server, order)
+        depot, size = depot_of(self._far), self._size(server)
+        if depot is not None and depot.free() < 2 * size:
+            refusals.append(f"the conversion host of {self._far.name} has not twice the disk of {order.name} free")
         networks = order.template.networks
         one = bool(networks) and all(joined(self._near, self._far, name) for name in networks)
         return Findings(
             refusals=tuple(refusals),
             joined=one,
-            copy_bytes=self._size(server),
+            copy_bytes=size,
+            hosted=depot is not None,
             memory_mb=int((server.get("flavor") or {}).get("ram", 0)),
             hypervisor=server.get("OS-EXT-SRV-ATTR:host") or "",
         )
@@ -135,7 +141,26 @@ class CloudEnds:
 
     def fill(self, order: MoveOrder, source: Copy, target: str) -> int:
         """As `Ends` says."""
-        return copy(self._near, source.id, source.size, self._far, target).fetched
+        depot = depot_of(self._far)
+        if depot is None:
+            return copy(self._near, source.id, source.size, self._far, target).fetched
+        return depot.bring(order.tag, source.id, source.size, self._reader(source), target).bytes
+
+    def stage(self, order: MoveOrder, source: Copy) -> int:
+        """As `Ends` says."""
+        depot = depot_of(self._far)
+        if depot is None:
+            raise NotSupported("there is no conversion host", cloud=self._far.name)
+        return depot.bring(order.tag, source.id, source.size, self._reader(source)).bytes
+
+    def unstage(self, order: MoveOrder) -> None:
+        """As `Ends` says."""
+        depot = depot_of(self._far)
+        if depot is not None:
+            depot.drop(order.tag)
+
+    def _reader(self, source: Copy) -> Callable[[int], Iterable[bytes]]:
+        return lambda start: Body(self._near, source.id, source.size, start)
 
     def drop(self, image: str, *, at_target: bool) -> None:
         """As `Ends` says."""

@@ -58,16 +58,17 @@ class ImageMover(MoverDriver):
         if new is not None:
             if new.task != "deleting":
                 self._ends.remove_new(new.id)
-            return _waiting(memo, "the target's server goes")
+            return waiting(memo, "the target's server goes")
         old = self._ends.old(order)
         if old is not None and old.status != "ACTIVE":
             if old.idle:
                 self._ends.start(order)
-            return _waiting(memo, "the source starts")
+            return waiting(memo, "the source starts")
         if not memo.get("unquiet-0-100"):
             return Stride(state="waiting", memo=memo, wish=Wish(kind="unquiet"), detail="weights as they were")
-        if self._ends.drop_ports(order) or self._drop_images(order):
-            return _waiting(memo, "what was made for the move goes")
+        if self._ends.drop_ports(order) or self._drop_images(order, memo):
+            return waiting(memo, "what was made for the move goes")
+        self._ends.unstage(order)
         return _done(memo)
 
     def _prepare(self, order: MoveOrder, memo: Memo) -> Stride:
@@ -81,31 +82,31 @@ class ImageMover(MoverDriver):
         if not old.off:
             if old.status == "ACTIVE" and old.idle:
                 self._ends.stop(order)
-            return _waiting(memo, "stopping")
-        whole = _best(self._ends.snapshots(order))
+            return waiting(memo, "stopping")
+        whole = best(self._ends.snapshots(order))
         if whole is None:
             self._ends.snapshot(order)
-            return _waiting(memo, "snapshot asked for")
+            return waiting(memo, "snapshot asked for")
         if whole.status != "active":
-            _refuse(whole, order.source)
-            return _waiting(memo, f"snapshot {whole.status}")
+            refuse(whole, order.source)
+            return waiting(memo, f"snapshot {whole.status}")
         return _done(memo | {"image": whole.id, "size": whole.size, "hash": whole.hash})
 
     def _copy(self, order: MoveOrder, memo: Memo) -> Stride:
         """The same bytes are at the target: Glance's own checksums say so."""
-        made = _best(self._ends.copies(order))
+        made = best(self._ends.copies(order))
         source = Copy(id=memo["image"], status="active", size=memo["size"], hash=memo["hash"])
         if made is None:
             self._ends.make_copy(order, source.id)
-            return _waiting(memo, "image made at the target")
+            return waiting(memo, "image made at the target")
         if made.status == "queued":
             began = time.monotonic()
             read = self._ends.fill(order, source, made.id)
             took = round(time.monotonic() - began, 3)
-            return _waiting(memo | {"copied": source.size, "read": read, "copy_seconds": took}, "copied")
+            return waiting(memo | {"copied": min(source.size, read), "read": read, "copy_seconds": took}, "copied")
         if made.status != "active":
-            _refuse(made, order.target)
-            return _waiting(memo, f"copy {made.status}")
+            refuse(made, order.target)
+            return waiting(memo, f"copy {made.status}")
         if (made.size, made.hash) != (source.size, source.hash):
             self._ends.drop(made.id, at_target=True)
             raise Conflict(f"the copy of image {source.id} differs: {made.hash} is not {source.hash}")
@@ -120,13 +121,13 @@ class ImageMover(MoverDriver):
         if new is None:
             if self._ends.lacking_ports(order):
                 self._ends.make_port(order)
-                return _waiting(memo, "ports")
+                return waiting(memo, "ports")
             self._ends.boot(_at(order, memo), memo["copy"])
-            return _waiting(memo, "booting")
+            return waiting(memo, "booting")
         if new.status == "ERROR":
             return self._elsewhere(order, memo, new)
         if new.status != "ACTIVE":
-            return _waiting(memo, f"booting: {new.status}")
+            return waiting(memo, f"booting: {new.status}")
         if memo.get("server") != new.id:
             self._ends.keep_ports(order, new.id)
         memo = memo | {"server": new.id, "address": new.address}
@@ -135,7 +136,7 @@ class ImageMover(MoverDriver):
     def _elsewhere(self, order: MoveOrder, memo: Memo, new: Standing) -> Stride:
         """What did not come up is removed and tried on the next hypervisor, where there is a choice."""
         if memo.get("failed") == new.id:
-            return _waiting(memo, "what did not come up goes")
+            return waiting(memo, "what did not come up goes")
         on = memo.get("on") or order.hypervisor or new.hypervisor
         avoid = list(dict.fromkeys([*memo.get("avoid", ()), *([on] if on else [])]))
         known = order.hypervisors or (self._ends.hypervisors() if on else ())
@@ -144,7 +145,7 @@ class ImageMover(MoverDriver):
             raise NoCapacity(f"the new server is in ERROR: {new.fault or 'no reason given'}", cloud=order.target)
         if new.task != "deleting":
             self._ends.remove_new(new.id)
-        return _waiting(memo | {"avoid": avoid, "on": left[0], "failed": new.id}, f"{on} has no room: next {left[0]}")
+        return waiting(memo | {"avoid": avoid, "on": left[0], "failed": new.id}, f"{on} has no room: next {left[0]}")
 
     def _release(self, order: MoveOrder, memo: Memo) -> Stride:
         """The event wants it so; the old server and both images go."""
@@ -155,10 +156,13 @@ class ImageMover(MoverDriver):
         if old is not None:
             if old.task != "deleting":
                 self._ends.remove(order)
-            return _waiting(memo, "the old server goes")
-        return _waiting(memo, "images go") if self._drop_images(order) else _done(memo)
+            return waiting(memo, "the old server goes")
+        if self._drop_images(order, memo):
+            return waiting(memo, "images go")
+        self._ends.unstage(order)
+        return _done(memo)
 
-    def _drop_images(self, order: MoveOrder) -> int:
+    def _drop_images(self, order: MoveOrder, memo: Memo) -> int:
         """How many there were."""
         near = [one for one in self._ends.snapshots(order) if one.status not in BAD]
         far = [one for one in self._ends.copies(order) if one.status not in BAD]
@@ -178,14 +182,15 @@ def _at(order: MoveOrder, memo: Memo) -> MoveOrder:
     return replace(order, hypervisor=on, mark=replace(order.mark, unit=unit))
 
 
-def _best(copies: tuple[Copy, ...]) -> Copy | None:
+def best(copies: tuple[Copy, ...]) -> Copy | None:
     """A lost answer may have left two: the one that has come furthest, always the same; the other goes at the end."""
     order = ("active", "saving", "importing", "queued")
     ranked = sorted(copies, key=lambda one: (order.index(one.status) if one.status in order else len(order), one.id))
     return ranked[0] if ranked else None
 
 
-def _refuse(image: Copy, cloud: str) -> None:
+def refuse(image: Copy, cloud: str) -> None:
+    """Raises `Conflict` for an image that never becomes active any more."""
     if image.status in BAD:
         raise Conflict(f"image {image.id} is {image.status}", cloud=cloud)
 
@@ -197,7 +202,8 @@ def _granted(memo: Memo, wishes: list[Wish]) -> Stride:
     return _done(memo)
 
 
-def _waiting(memo: Memo, detail: str) -> Stride:
+def waiting(memo: Memo, detail: str) -> Stride:
+    """To be asked again."""
     return Stride(state="waiting", memo=memo, detail=detail)
 
 

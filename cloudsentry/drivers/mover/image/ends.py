@@ -67,7 +67,19 @@ class Ends(Protocol):
         """An image without bytes at the target, otherwise like that one of the source."""
 
     def fill(self, order: MoveOrder, source: Copy, target: str) -> int:
-        """Stream the bytes; returns how many were read from the source, those read twice counted twice."""
+        """Stream the bytes; returns how many crossed the path, those sent twice counted twice.
+
+        Over a conversion host, where the target has one: only those that it has not.
+        """
+
+    def stage(self, order: MoveOrder, source: Copy) -> int:
+        """Bring what an image of the source has to the target's conversion host; returns how many bytes crossed.
+
+        A stage that was cut goes on where it was; a later image's costs only the blocks that the earlier had not.
+        """
+
+    def unstage(self, order: MoveOrder) -> None:
+        """The target's conversion host, where it has one, keeps nothing of the move."""
 
     def drop(self, image: str, *, at_target: bool) -> None:
         """Delete an image, by its exact id."""

@@ -1,7 +1,8 @@
 """The bytes of an image on their way from one Glance to the other. At most `CHUNK` of them are held.
 
 A download that is cut goes on by a range request at the byte that it had come to. An upload cannot: Glance takes an
-image's bytes by one PUT, and a PUT that is cut leaves the image ``queued``, to be filled from its beginning.
+image's bytes by one PUT, and a PUT that is cut leaves the image ``queued``, to be filled from its beginning. Where the
+target has a conversion host (`cloudsentry.drivers.mover.conversion`) the bytes cross the path once all the same.
 """
 
 from __future__ import annotations
@@ -18,21 +19,21 @@ CHUNK = 1024 * 1024
 
 
 class Body:
-    """An image of ``cloud`` as the body of a PUT: its length is known, its bytes are read when they are sent.
+    """An image of ``cloud`` from ``start`` on, as the body of a PUT: of known length, read when it is sent.
 
     Each cut must have brought the copy on; a second one at the same byte is an error (`Unreachable`).
     """
 
-    def __init__(self, cloud: Cloud, image: str, size: int) -> None:
-        self._cloud, self._image, self._size = cloud, image, size
+    def __init__(self, cloud: Cloud, image: str, size: int, start: int = 0) -> None:
+        self._cloud, self._image, self._size, self._start = cloud, image, size, start
         self.fetched = 0
         self.cuts = 0
 
     def __len__(self) -> int:
-        return self._size
+        return self._size - self._start
 
     def __iter__(self) -> Iterator[bytes]:
-        sent, last = 0, -1
+        sent, last = self._start, -1
         while sent < self._size:
             if sent == last:
                 raise Unreachable(f"image {self._image}: cut twice at byte {sent}", cloud=self._cloud.name)

@@ -1,0 +1,206 @@
+"""What a conversion host runs: it keeps a disk that comes block by block, and gives it to the Glance beside it.
+
+One JSON object on the input says what to do, one on the output what came of it; the token is among the input and
+nowhere else. Disks lie in /var/tmp/cloudsentry-UID, which is the account's alone. Standard library of Python 3.7.
+
+``look``  how many bytes are free
+``copy``  one disk, named and labelled by the image that it is of. Blocks are those that are new, and runs of blocks
+          that the disk's earlier state had, wherever they were. A copy that was cut goes on at its next block. With a
+          URL all of it is put there while it comes.
+``drop``  nothing is left of that name
+"""
+
+from __future__ import annotations
+
+import fcntl
+import glob
+import hashlib
+import http.client
+import json
+import os
+import shutil
+import ssl
+import struct
+import sys
+import urllib.parse
+
+FRESH = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+SUM = 16
+RUN = struct.Struct(">QI")
+
+
+def folder() -> str:
+    path = f"/var/tmp/cloudsentry-{os.geteuid()}"
+    os.makedirs(path, mode=0o700, exist_ok=True)
+    found = os.lstat(path)
+    if found.st_uid != os.geteuid() or found.st_mode & 0o077:
+        raise PermissionError(path)
+    return path
+
+
+def tell(told: dict[str, object]) -> None:
+    sys.stdout.buffer.write(json.dumps(told).encode() + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def taken(size: int) -> bytes:
+    data = sys.stdin.buffer.read(size)
+    if len(data) != size:
+        raise EOFError
+    return data
+
+
+class Put:
+    """An image's bytes on their way to Glance. What Glance says against it is told at the end."""
+
+    def __init__(self, head: dict[str, str], size: int) -> None:
+        self.error: dict[str, object] = {}
+        url = urllib.parse.urlsplit(head["url"])
+        if url.scheme == "https":
+            context = ssl.create_default_context(cadata=head.get("ca") or None)
+            if head.get("insecure"):
+                context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            self.door: http.client.HTTPConnection = http.client.HTTPSConnection(
+                url.netloc, timeout=300, context=context
+            )
+        else:
+            self.door = http.client.HTTPConnection(url.netloc, timeout=300)
+        try:
+            self.door.putrequest("PUT", url.path)
+            for name, value in (
+                ("X-Auth-Token", head["token"]),
+                ("Content-Type", "application/octet-stream"),
+                ("Content-Length", str(size)),
+                ("User-Agent", head.get("agent", "cloudsentry")),
+            ):
+                self.door.putheader(name, value)
+            self.door.endheaders()
+        except (OSError, http.client.HTTPException) as error:
+            self._failed(error)
+
+    def send(self, data: bytes) -> None:
+        if not self.error:
+            try:
+                self.door.send(data)
+            except OSError as error:
+                self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        """Whoever refuses before all has come may have said why."""
+        try:
+            self.error = {"state": "refused", "status": self.door.getresponse().status}
+        except (OSError, http.client.HTTPException):
+            self.error = {"state": "unreachable", "text": str(error)}
+
+    def end(self) -> dict[str, object]:
+        if self.error:
+            return self.error
+        try:
+            status = self.door.getresponse().status
+        except (OSError, http.client.HTTPException) as error:
+            return {"state": "lost", "text": str(error)}
+        return {"state": "done"} if 200 <= status < 300 else {"state": "refused", "status": status}
+
+
+class Disk:
+    """One disk as it comes: its blocks so far, and those of its earlier state."""
+
+    def __init__(self, base: str, label: str, size: int, block: int) -> None:
+        self.size, self.block, self.count = size, block, (size + block - 1) // block
+        self.whole, self.part = f"{base}.{label}.disk", f"{base}.{label}.part"
+        if os.path.exists(self.whole):  # all of it came, and was perhaps not taken by Glance
+            os.rename(self.whole + ".sums", self.part + ".sums")
+            os.rename(self.whole, self.part)
+        gone(*(path for path in glob.glob(glob.escape(base) + ".*.part") if path != self.part))
+        self.earlier = [path for path in glob.glob(glob.escape(base) + ".*.disk") if os.path.exists(path + ".sums")]
+        self._old = os.open(self.earlier[0], os.O_RDONLY | os.O_NOFOLLOW) if self.earlier else -1
+        self._new, self._sums = (os.open(path, FRESH, 0o600) for path in (self.part, self.part + ".sums"))
+        os.ftruncate(self._new, size)
+        self.kept = min(os.fstat(self._sums).st_size // SUM, self.count)
+
+    def known(self) -> bytes:
+        """The digests of its earlier state, block by block."""
+        if not self.earlier:
+            return b""
+        with open(self.earlier[0] + ".sums", "rb") as file:
+            return file.read()
+
+    def at(self, index: int) -> bytes:
+        return os.pread(self._new, self.block, index * self.block)
+
+    def take(self, kind: bytes, index: int, first: int) -> bytes:
+        """Block ``index`` as it is told: as block ``first`` was, all zero, or what comes now."""
+        length = min(self.block, self.size - index * self.block)
+        if kind == b"=":
+            data = os.pread(self._old, length, first * self.block)
+        else:
+            data = bytes(length) if kind == b"0" else taken(length)
+        if kind != b"0":
+            os.pwrite(self._new, data, index * self.block)
+        # After the block itself: what has a digest is there.
+        os.pwrite(self._sums, hashlib.blake2b(data, digest_size=SUM).digest(), index * SUM)
+        return data
+
+    def end(self) -> None:
+        """It is whole, and its earlier state is gone."""
+        os.rename(self.part + ".sums", self.whole + ".sums")
+        os.rename(self.part, self.whole)
+        gone(*self.earlier)
+
+
+def gone(*paths: str) -> None:
+    for path in paths:
+        for each in (path, path + ".sums"):
+            if os.path.exists(each):
+                os.unlink(each)
+
+
+def copy(head: dict[str, str]) -> None:
+    base = os.path.join(folder(), head["name"])
+    lock = os.open(base + ".lock", FRESH, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return tell({"state": "busy"})
+    disk = Disk(base, head["label"], int(head["size"]), int(head["block"]))
+    known = disk.known()
+    tell({"state": "ready", "kept": disk.kept, "old": len(known) // SUM})
+    sys.stdout.buffer.write(known)
+    sys.stdout.buffer.flush()
+    put = Put(head, disk.size) if head.get("url") else None
+    for index in range(disk.kept if put else 0):
+        put.send(disk.at(index))
+    index = disk.kept
+    while index < disk.count:
+        kind, (first, run) = taken(1), RUN.unpack(taken(RUN.size))
+        for each in range(run):
+            data = disk.take(kind, index, first + each)
+            if put:
+                put.send(data)
+            index += 1
+    disk.end()
+    return tell(put.end() if put else {"state": "done"})
+
+
+def drop(head: dict[str, str]) -> None:
+    for path in glob.glob(glob.escape(os.path.join(folder(), head["name"])) + ".*"):
+        os.unlink(path)
+    tell({"state": "done"})
+
+
+def look(head: dict[str, str]) -> None:
+    tell({"state": "done", "free": shutil.disk_usage(folder()).free})
+
+
+def main() -> None:
+    head = json.loads(sys.stdin.buffer.readline())
+    try:
+        {"copy": copy, "drop": drop, "look": look}[head["verb"]](head)
+    except EOFError:
+        sys.exit(9)
+    except OSError as error:
+        tell({"state": "failed", "text": os.strerror(error.errno or 0)})
+
+
+if __name__ == "__main__":
+    main()
