@@ -35,12 +35,12 @@ PROGRAM
 exec {LAB}/bin/web "$WWW" 80
 """
 CLIENT = """
-import socket, sys, time
+import select, socket, sys, time
 one = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=20)
 one.settimeout(60)
 until, last, gap, wanted, rest = time.monotonic() + float(sys.argv[3]), time.monotonic(), 0.0, 0, b""
 print("begun", flush=True)
-while time.monotonic() < until:
+while time.monotonic() < until and not (len(sys.argv) > 4 and select.select([sys.stdin], [], [], 0)[0]):
     got = one.recv(65536)
     now = time.monotonic()
     gap, last = max(gap, now - last), now
@@ -50,7 +50,8 @@ while time.monotonic() < until:
         wanted += 1
 print(round(gap, 3), flush=True)
 """
-"""The longest silence of one TCP connection, on which a line is sent every 20 ms; fails where a byte is missing."""
+"""The longest silence of one TCP connection, on which a line is sent every 20 ms; fails where a byte is missing. With a
+fourth argument it ends earlier, at a line of its input."""
 
 ARPS = """
 import socket, struct, sys, time
@@ -69,33 +70,59 @@ while time.monotonic() < until:
 """
 
 
-def event(driver: str) -> dict[str, Any]:
+HANDSHAKES = """
+import socket, statistics, sys, time
+took = []
+for _ in range(int(sys.argv[3])):
+    begun = time.monotonic()
+    socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=20).close()
+    took.append((time.monotonic() - begun) * 1000)
+    time.sleep(0.02)
+print(round(statistics.median(took), 2))
+"""
+"""The median of TCP handshakes, in ms: a round trip."""
+
+KINDS = ("vlan", "gateway", "gateway-l3", "router")
+LAYER2 = {
+    "cidr": "10.9.60.0/24",
+    "allocation": {"nara": "10.9.60.10-10.9.60.99", "osaka": "10.9.60.100-10.9.60.199"},
+}
+LAYER3 = {"cidrs": {"nara": "10.9.60.0/24", "osaka": "10.9.61.0/24"}}
+GATEWAYS: dict[str, Any] = {
+    "image": {"nara": "tiny", "osaka": "tiny"},
+    "flavor": {"nara": "m1.tiny", "osaka": "m1.tiny"},
+    "origin": "nara",
+    "allow": ["tcp/80", f"tcp/{IPERF}-{STREAM}"],
+}
+ZONES = {"zone": {"nara": "az1", "osaka": "az1"}}
+STRETCHES: dict[str, dict[str, Any]] = {
+    "vlan": {"driver": "vlan", "physical_network": "physnet1", "vlan": 160, **LAYER2},
+    "gateway": {"driver": "gateway", **GATEWAYS, **ZONES, **LAYER2},
+    "gateway-l3": {"driver": "gateway", "mode": "l3", **GATEWAYS, **ZONES, **LAYER3},
+    "router": {
+        "driver": "router",
+        "home": "nara",
+        "hypervisor": "public-hv1",
+        "uplinks": {"public-hv2": "front"},
+        "zone": {"nara": "az1"},
+        **GATEWAYS,
+        **LAYER3,
+    },
+}
+
+
+def event(kind: str) -> dict[str, Any]:
     """An origin on the private network at one site, and a server at the other that fetches from it."""
-    stretch: dict[str, Any] = {
-        "driver": driver,
-        "between": ["nara", "osaka"],
-        "cidr": "10.9.60.0/24",
-        "allocation": {"nara": "10.9.60.10-10.9.60.99", "osaka": "10.9.60.100-10.9.60.199"},
-    }
-    if driver == "gateway":
-        stretch |= {
-            "image": {"nara": "tiny", "osaka": "tiny"},
-            "flavor": {"nara": "m1.tiny", "osaka": "m1.tiny"},
-            "zone": {"nara": "az1", "osaka": "az1"},
-            "origin": "nara",
-            "allow": ["tcp/80", f"tcp/{IPERF}-{STREAM}"],
-        }
-    else:
-        stretch |= {"physical_network": "physnet1", "vlan": 160}
+    name = f"bench-{kind}"
     pool = {"image": "tiny", "flavor": "m1.nano"}
-    one = [{"count": 1}]
+    edge = {"hypervisor": "public-hv1", "count": 1}
     return {
-        "event": f"bench-{driver}",
+        "event": name,
         "sites": {"nara": {"cloud": "private"}, "osaka": {"cloud": "public"}},
-        "stretches": {f"bench-{driver}": stretch},
+        "stretches": {name: {"between": ["nara", "osaka"], **STRETCHES[kind]}},
         "pools": {
-            "origin": {**pool, "site": "nara", "networks": [f"bench-{driver}"], "user_data": ORIGIN, "pins": one},
-            "edge": {**pool, "site": "osaka", "networks": ["front", f"bench-{driver}"], "pins": one},
+            "origin": {**pool, "site": "nara", "networks": [name], "user_data": ORIGIN, "pins": [{"count": 1}]},
+            "edge": {**pool, "site": "osaka", "networks": [name], "pins": [edge]},
         },
     }
 
@@ -136,7 +163,13 @@ class Guest:
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """A command within it, going on."""
-        return subprocess.Popen(self.command(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen(self.command(*words), text=True, **pipes)  # type: ignore[call-overload,no-any-return]
+
+    def again(self) -> int:
+        """TCP segments that it has sent again."""
+        heads, values = (line.split() for line in self.run("cat", "/proc/net/snmp").splitlines() if line[:4] == "Tcp:")
+        return int(values[heads.index("RetransSegs")])
 
     def address(self, within: str) -> str:
         """Its own address that begins so."""
@@ -146,6 +179,15 @@ class Guest:
     def has(self, address: str) -> bool:
         """Whether an address is configured in it now."""
         return f" {address}/" in self.run("ip", "-o", "addr")
+
+
+class Site(Guest):
+    """A site's own namespace, with its address towards the other one."""
+
+    def __init__(self, cloud: str) -> None:
+        self.cloud, self.name, self.netns = cloud, cloud, f"lab-{cloud}"
+        told = json.loads(self.run("ip", "-j", "-4", "addr", "show", "dev", "wan0"))
+        self.address = next(entry["local"] for entry in told[0]["addr_info"])  # type: ignore[assignment,method-assign]
 
 
 def servers(event: str) -> list[Guest]:

@@ -18,70 +18,107 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from benchmarks.stretching.parts import ARPS, CLIENT, IPERF, STREAM, Guest, cloudsentry, event, python, servers, until
+from benchmarks.stretching.parts import (
+    ARPS,
+    CLIENT,
+    HANDSHAKES,
+    IPERF,
+    KINDS,
+    STREAM,
+    Guest,
+    Site,
+    cloudsentry,
+    event,
+    python,
+    servers,
+    until,
+)
 
 QUOTA = 20
 """Percent of a core that a gateway has which comes back."""
 SECONDS = 6
 """Length of each measurement of throughput."""
+HANDSHAKEN = 25
 
 
 class Bench:
     """One event, standing."""
 
-    def __init__(self, driver: str) -> None:
-        self.name, self.driver = f"bench-{driver}", driver
+    def __init__(self, kind: str) -> None:
+        self.name, self.kind = f"bench-{kind}", kind
         found = servers(self.name)
         self.origin = next(one for one in found if "-origin-" in one.name)
         self.edge = next(one for one in found if "-edge-" in one.name)
-        self.pair = [one for one in found if one.cloud == "private" and re.search(r"-gw[12]$", one.name)]
-        self.far = [one for one in found if one.cloud == "public" and re.search(r"-gw[12]$", one.name)]
+        self.near = [one for one in found if one.cloud == "private" and re.search(r"-gw[12]$", one.name)]
+        self.far = [one for one in found if one.cloud == "public" and re.search(r"-(gw[12]|router)$", one.name)]
         self.target = self.origin.address("10.9.60.")
+        ends = cloudsentry("stretch", "list", self.name)
+        self.vips = {end["Cloud"]: dict(_words(end["Offer"])).get("address", "") for end in ends}
 
     def active(self, pair: list[Guest]) -> Guest | None:
-        """Which of a pair bridges, and so carries the stretch."""
-        found = [one for one in pair if "vxlan0" in one.run("ip", "-o", "link", "show", "up")]
+        """Which of a pair has its address; a router is alone."""
+        found = [one for one in pair if len(pair) == 1 or one.has(self.vips[one.cloud])]
         return found[0] if len(found) == 1 else None
 
     def images(self) -> dict[str, Any]:
-        """25 KB images from the origin over 32 connections."""
-        told = self.edge.run("wrk", "-t1", "-c32", f"-d{SECONDS}", "--latency", f"http://{self.target}/image")
+        """25 KB images from the origin over 32 connections; errors by their kind, and what the network has lost."""
+        before = self._lost()
+        command = ["wrk", "-t1", "-c32", f"-d{SECONDS}", "--timeout", "20s", "--latency"]
+        told = self.edge.run(*command, f"http://{self.target}/image")
         bad = re.search(r"Socket errors: (.*)", told)
+        kinds = {name: int(count) for name, count in re.findall(r"(\w+) (\d+)", bad[1])} if bad else {}
         others = re.search(r"Non-2xx or 3xx responses: (\d+)", told)
+        kinds |= {"status": int(others[1])} if others else {}
+        after = self._lost()
         return {
             "fetched": int(re.search(r"(\d+) requests in", told)[1]),  # type: ignore[index]
-            "errors": (sum(map(int, re.findall(r"\d+", bad[1]))) if bad else 0) + (int(others[1]) if others else 0),
+            "errors": sum(kinds.values()),
+            "kinds": {name: count for name, count in kinds.items() if count},
             "median": re.search(r"50%\s+(\S+)", told)[1],  # type: ignore[index]
+            "longest": re.search(r"99%\s+(\S+)", told)[1],  # type: ignore[index]
+            "lost": {name: after[name] - before[name] for name in after},
         }
 
-    def latency(self) -> float | None:
-        """Median seconds of a TCP handshake with the origin, in ms: a round trip."""
-        told = [
-            self.edge.run("curl", "-s", "-o", "/dev/null", "-w", "%{time_connect}", f"http://{self.target}/name")
-            for _ in range(9)
-        ]
-        return round(median(map(float, told)) * 1000, 2)
+    def _lost(self) -> dict[str, int]:
+        """Counters of what had to be sent again, and by whom."""
+        found = {f"{name} sent again": one.again() for name, one in (("origin", self.origin), ("edge", self.edge))}
+        wan = cloudsentry("lab", "wan", "show")
+        return found | {"WAN dropped": sum(int(count) for key, count in wan.items() if "dropped" in key.lower())}
 
-    def bandwidth(self, client: Guest, address: str, *more: str) -> float:
+    def latency(self) -> float:
+        """Median TCP handshake with the origin, in ms."""
+        return _said(python(self.edge, HANDSHAKES, self.target, "80", str(HANDSHAKEN)))
+
+    def bandwidth(self, client: Guest | Site, address: str, *more: str) -> float:
         """Mbit/s that arrive, one TCP stream from the server at ``address`` to the client."""
         options = ["-p", str(IPERF), "-t", str(SECONDS), "-R", "-J", *more]
         told = json.loads(client.run("iperf3", "-c", address, *options))
         return round(told["end"]["sum_received"]["bits_per_second"] / 1e6, 1)
 
+    def wan(self) -> dict[str, float]:
+        """The WAN alone, from site to site: handshake in ms, and Mbit/s of one TCP stream."""
+        near, far = Site("private"), Site("public")
+        serving = near.start("iperf3", "-s", "-p", str(IPERF), "-B", near.address)
+        try:
+            time.sleep(1)
+            took = _said(python(far, HANDSHAKES, near.address, str(IPERF), "9"))
+            time.sleep(1)
+            return {"wan_rtt_ms": took, "wan_mbit": self.bandwidth(far, near.address)}
+        finally:
+            serving.kill()
+
     def tunnel(self) -> float:
         """Mbit/s of the bare WireGuard tunnel, from gateway to gateway."""
-        until(lambda: self.active(self.pair) is not None and self.active(self.far) is not None, "two active gateways")
-        near, far = self.active(self.pair), self.active(self.far)
+        until(lambda: self.active(self.near) is not None and self.active(self.far) is not None, "two active gateways")
+        near, far = self.active(self.near), self.active(self.far)
         assert near is not None
         assert far is not None
-        rule = ["nft", "insert", "rule", "inet", "gateway", "input", "tcp", "dport", str(IPERF), "accept"]
-        near.run(*rule)
+        near.run("nft", "insert", "rule", "inet", "gateway", "input", "tcp", "dport", str(IPERF), "accept")
         there = json.loads(near.run("ip", "-j", "addr", "show", "dev", "lo"))[0]["addr_info"]
         address = next(entry["local"] for entry in there if entry["local"].startswith("100."))
         serving = near.start("iperf3", "-s", "-1", "-p", str(IPERF), "-B", address)
@@ -92,21 +129,24 @@ class Bench:
             serving.kill()
 
     def kill(self, number: int) -> dict[str, Any]:
-        """Cut the active gateway off its power under traffic, at one end and the other in turn, as Nova would."""
-        pair = (self.pair, self.far)[number % 2]
+        """Cut the active gateway off its power under traffic, at one end and the other in turn, as Nova would.
+
+        Of a router's two ends only the one at home is a pair.
+        """
+        pair = self.near if self.kind == "router" else (self.near, self.far)[number % 2]
         until(lambda: self.active(pair) is not None, "an active gateway")
         victim = self.active(pair)
         assert victim is not None
         heir = next(one for one in pair if one is not victim)
         client = python(self.edge, CLIENT, self.target, str(STREAM), "11")
-        watch = python(self.edge, ARPS, "eth1", "11")
+        watch = python(self.edge, ARPS, "eth0", "11")
         assert client.stdout is not None
         assert client.stdout.readline() == "begun\n"
         time.sleep(1)
         victim.machine().stop()
         told, wrong = client.communicate(timeout=120)
         seen, _ = watch.communicate(timeout=120)
-        took_over = "vxlan0" in heir.run("ip", "-o", "link", "show", "up")
+        took_over = heir.has(self.vips[heir.cloud])
         self._back(victim)
         stayed = self.active(pair)
         return {
@@ -126,6 +166,34 @@ class Bench:
             lambda: b'"standby"' in machine.console()[said:] or b'"active"' in machine.console()[said:], "its program"
         )
 
+    def move(self, hypervisor: str) -> dict[str, Any]:
+        """The group and its router go to another hypervisor; the longest silence of a session meanwhile."""
+        client = python(self.edge, CLIENT, self.target, str(STREAM), "90", "over")
+        assert client.stdout is not None
+        assert client.stdout.readline() == "begun\n"
+        begun = time.monotonic()
+        cloudsentry("migrate", "run", self.name, self.name, "--to", "osaka", "--hypervisor", hypervisor)
+        took = time.monotonic() - begun
+        assert client.stdin is not None
+        told, wrong = client.communicate("over\n", timeout=150)
+        return {
+            "to": hypervisor,
+            "seconds": round(took, 1),
+            "lost_s": float(told) if client.returncode == 0 else None,
+            "session": "lived on" if client.returncode == 0 else wrong[-200:],
+        }
+
+
+def _words(offer: str) -> list[tuple[str, str]]:
+    return [(key, value) for key, _, value in (fact.partition(" ") for fact in offer.split(", "))]
+
+
+def _said(process: subprocess.Popen[str]) -> float:
+    told, wrong = process.communicate(timeout=120)
+    if process.returncode:
+        raise RuntimeError(wrong[-400:])
+    return float(told)
+
 
 def twice(seen: str) -> list[str]:
     """Addresses of which an earlier owner was heard again after the next one."""
@@ -138,16 +206,19 @@ def twice(seen: str) -> list[str]:
     return sorted(address for address, macs in owners.items() if len(macs) != len(set(macs)))
 
 
-def measured(driver: str, kills: int) -> dict[str, Any]:
-    """Everything of one driver, its event standing."""
-    bench = Bench(driver)
+def measured(kind: str, kills: int) -> dict[str, Any]:
+    """Everything of one kind, its event standing."""
+    bench = Bench(kind)
     until(lambda: _answers(bench), "the origin through the stretch")
-    found: dict[str, Any] = {"driver": driver, "rtt_ms": bench.latency(), "images": bench.images()}
-    if driver == "gateway":
+    found: dict[str, Any] = {"kind": kind, **bench.wan(), "rtt_ms": bench.latency(), "images": bench.images()}
+    found["added_ms"] = round(found["rtt_ms"] - found["wan_rtt_ms"], 2)
+    if kind != "vlan":
         found["tunnel_mbit"] = bench.tunnel()
     found["stretch_mbit"] = bench.bandwidth(bench.edge, bench.target)
-    if driver == "gateway":
-        found["share"] = round(found["stretch_mbit"] / found["tunnel_mbit"], 3)
+    found["share"] = round(found["stretch_mbit"] / found.get("tunnel_mbit", found["wan_mbit"]), 3)
+    if kind == "router":
+        found["moves"] = [_told(bench.move(hypervisor)) for hypervisor in ("public-hv2", "public-hv1")]
+    if kind != "vlan":
         found["kills"] = [_told(bench.kill(number)) for number in range(kills)]
     return found
 
@@ -167,17 +238,17 @@ def _answers(bench: Bench) -> bool:
 def main() -> None:
     """Up, measured, down."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("driver", choices=["gateway", "vlan"])
+    parser.add_argument("kind", choices=KINDS)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--keep", action="store_true", help="leave the event standing, for another run")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bench.yaml"
-        path.write_text(yaml.safe_dump(event(chosen.driver), sort_keys=False), encoding="utf-8")
+        path.write_text(yaml.safe_dump(event(chosen.kind), sort_keys=False), encoding="utf-8")
         try:
             opened = cloudsentry("event", "apply", str(path))
-            found = measured(chosen.driver, chosen.kills)
+            found = measured(chosen.kind, chosen.kills)
             found["apply_s"] = opened["seconds"]
         finally:
             closed = {} if chosen.keep else cloudsentry("event", "destroy", str(path), "--yes")

@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from cloudsentry.drivers.mover.base import MoverDriver
 from cloudsentry.errors import PlanError, UserError
 from cloudsentry.granting import way_of
+from cloudsentry.migrate.placing import routed, router_of, router_order, with_routers
 from cloudsentry.planner import moves as planner
 from cloudsentry.planner.servers import template_of
 from cloudsentry.planner.units import digest, template_digest
 from cloudsentry.records.marks import Mark
 from cloudsentry.records.moving import Budget, Findings, Memo, Move, MoveOrder, WindowKind
-from cloudsentry.records.reports import ServerLine
+from cloudsentry.records.reports import ServerLine, StretchLine
 from cloudsentry.spec import moves as spec
 from cloudsentry.spec.event import Event
 from cloudsentry.spec.scaling import count_of
@@ -25,10 +26,10 @@ from cloudsentry.spec.scaling import count_of
 class Asked:
     """What somebody asks to be moved.
 
-    ``what`` is one of the event's ``moves``, a pool, a server's name or its id; ``to`` a cloud or a site. ``wave`` is
-    how many servers are made, and later drained, at once; 0 is all of them. ``hypervisors`` are the target's, to be
-    spread over; none leaves it to its scheduler. ``group`` are further pools and servers, moved after ``what``, and
-    ``together`` with it: all of them or none.
+    ``what`` is one of the event's ``moves``, a pool, a server's name or its id, or a stretch whose router moves
+    with all that is behind it; ``to`` a cloud or a site. ``wave`` is how many servers are made, and later drained, at
+    once; 0 is all of them. ``hypervisors`` are the target's, to be spread over; none leaves it to its scheduler.
+    ``group`` are further pools and servers, moved after ``what``, and ``together`` with it: all of them or none.
     """
 
     event: str
@@ -49,8 +50,8 @@ class Asked:
             if not self.to:
                 known = ", ".join(sorted(event.moves)) or "none"
                 raise UserError(f"--to is missing, and {self.what!r} is none of the event's moves (known: {known})")
-            return self
-        return replace(
+            return with_routers(event, self)
+        asked = replace(
             self,
             what=planned.what[0],
             group=(*planned.what[1:], *self.group),
@@ -62,6 +63,7 @@ class Asked:
             budget=self.budget or planned.budget,
             window=self.window or planned.window,
         )
+        return with_routers(event, asked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +86,7 @@ class Asking:
 
     event: Event
     servers: tuple[ServerLine, ...]
+    stretches: tuple[StretchLine, ...] = ()
     mover: Callable[[Move], MoverDriver]
     check: Callable[[MoverDriver, MoveOrder], Findings]
     unplannable: Callable[[Event], tuple[str, ...]]
@@ -100,11 +103,15 @@ class Asking:
     def _of(self, asked: Asked) -> list[Candidate]:
         event = self.event
         cloud = spec.cloud_named(event, asked.to)
+        if asked.what in event.stretches:
+            return [self._router(asked, cloud)]
         mine = [line for line in self.servers if asked.what in (line.name, line.id)]
         if len(mine) > 1:
             raise UserError(f"{len(mine)} servers are called {asked.what!r}: take an id")
         pool = mine[0].unit.split("@")[0] if mine else asked.what
         spec.pool_of(event, pool)
+        if mine and (router := routed(event).get(pool)):
+            raise UserError(f"server {asked.what} is behind the router of {router}, and moves with it: move {router}")
         within = event.cloud_of(event.pools[pool].site) == cloud and bool(asked.hypervisors)
         behind = bool(spec.balancers_of(event, pool))
         choice = planner.choose(
@@ -167,6 +174,36 @@ class Asking:
             return Candidate(move=move, order=order, found=Findings(), why=choice[1], refusals=(reason,))
         return self._checked(move, choice[1])
 
+    def _router(self, asked: Asked, cloud: str) -> Candidate:
+        """The router of a group: one more move, by the same mover, to the same hypervisor."""
+        event, now = self.event, dt.datetime.now(dt.UTC)
+        line = router_of(self.stretches, asked.what)
+        memo: Memo = {
+            "stretch": asked.what,
+            "pool": asked.what,
+            "new_pool": asked.what,
+            "count": 1,
+            "waves": 1,
+            "hypervisors": list(asked.hypervisors),
+            "op": digest(event.event, line.server, cloud, now.isoformat()),
+            "holds": True,
+            "server_id": line.server,
+            "name": f"{asked.what} router",
+            "unit": asked.what,
+            "hypervisor": line.hypervisor,
+        }
+        move = Move(
+            event=event.event,
+            server=line.server,
+            source=line.cloud,
+            target=cloud,
+            mover="live",
+            memo=memo,
+            started=now,
+            updated=now,
+        )
+        return self._checked(move, "a router moves with its group, while it runs")
+
     def _checked(self, move: Move, why: str) -> Candidate:
         """With every reason against it: the mover's, the balancers', and what planning the new pool refuses."""
         event, order = self.event, order_of(self.event, move)
@@ -188,6 +225,8 @@ class Asking:
 def order_of(event: Event, move: Move) -> MoveOrder:
     """What the mover is asked, made anew from the event each time: a memo holds no secrets."""
     memo = move.memo
+    if "stretch" in memo:
+        return router_order(event, memo, (move.source, move.target))
     pool = event.pools[memo["pool"] if memo["pool"] in event.pools else memo["new_pool"]]
     hypervisors = tuple(memo["hypervisors"])
     place = hypervisors[0] if hypervisors else "any"

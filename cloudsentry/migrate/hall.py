@@ -21,6 +21,7 @@ from cloudsentry.journal.moves import Moves
 from cloudsentry.migrate.asking import Asked, Asking, Candidate, order_of, unplannable
 from cloudsentry.migrate.fleet import Gate, Slots, sail
 from cloudsentry.migrate.holds import Holds
+from cloudsentry.migrate.placing import Placing
 from cloudsentry.planner import moves as planner
 from cloudsentry.records.moving import ENDED, NO_RETURN, PHASES, Budget, Memo, Move, MovePlan, Wish
 from cloudsentry.records.progress import Progress
@@ -87,10 +88,11 @@ class Migration:
         return event, asked, self._asking(event).candidates(asked)
 
     def _asking(self, event: Event) -> Asking:
-        servers = tuple(line for line in self._sentry.status(event.event).servers if line.status != "ERROR")
+        status = self._sentry.status(event.event)
         return Asking(
             event=event,
-            servers=servers,
+            servers=tuple(line for line in status.servers if line.status != "ERROR"),
+            stretches=status.stretches,
             mover=self._mover,
             check=lambda mover, order: reading(lambda: mover.check(order), self._pace, self._clock),
             unplannable=unplannable(self._sentry.plan),
@@ -322,9 +324,11 @@ class Migration:
     def _runner(self, move: Move, listen: Listener) -> MoveRun:
         event, _ = self._sentry.event(move.event)
         order = order_of(event, move)
-        if order.server:
-            hold = self._holds.of(move.event)
-            journal = self._journal.under(hold) if hold else self._journal
+        hold = self._holds.of(move.event)
+        journal = self._journal.under(hold) if hold else self._journal
+        if "stretch" in move.memo:
+            grant = Placing(self._loader, journal, event, order, self._turn).grant
+        elif order.server:
             members = Members(
                 self._loader, journal, event, order, move.memo, turn=self._turn, hidden=lambda: self._unsure(move)
             )
@@ -402,6 +406,6 @@ def _places(move: Move) -> tuple[str, ...]:
 
 _LASTING = frozenset(
     {"pool", "new_pool", "count", "waves", "hypervisors", "op", "holds", "joined", "copy_bytes", "memory_mb"}
-    | {"server_id", "name", "unit", "new_unit", "old_address", "hypervisor", "group", "avoid"}
+    | {"server_id", "name", "unit", "new_unit", "old_address", "hypervisor", "group", "avoid", "stretch"}
 )
 """What a memo keeps when a move begins again: what was asked and found, not how far it had come."""

@@ -85,7 +85,7 @@ def _stretch_scope(event: Event, cloud: str, driver: str, full: bool) -> Stretch
     if not full:
         return StretchScope(event=event.event)
     wanted = [
-        (name, spec.end_options(site))
+        (name, tuple(sorted((*spec.end_options(site), *spec.place(site)))))
         for name, spec in sorted(event.stretches.items())
         for site in spec.between
         if (event.cloud_of(site), spec.driver) == (cloud, driver)

@@ -94,6 +94,8 @@ def _stretch(view: StretchView, end: End, snapshot: Snapshot) -> StretchLine:
         alive=None if probe is None else probe.up,
         rtt=None if probe is None else probe.rtt,
         loss=None if probe is None else probe.loss,
+        server=end.at("server"),
+        hypervisor=end.at("hypervisor"),
     )
 
 

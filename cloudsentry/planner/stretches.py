@@ -12,7 +12,7 @@ from cloudsentry.records.plans import Action, Drift, Step
 from cloudsentry.records.stretching import CloseEnd, End, JoinEnd, OpenEnd, RenewLease, StretchOrder, StretchView, fresh
 from cloudsentry.records.views import Snapshot
 from cloudsentry.spec.event import Event
-from cloudsentry.spec.stretch import LEASED, Options, StretchSpec
+from cloudsentry.spec.stretch import ANY, LEASED, Options, StretchSpec
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -42,6 +42,12 @@ def plan_stretch(event: Event, name: str, snapshot: Snapshot) -> StretchPlan:
         refusals=refusals,
         ready=tuple((site, steps) for site, steps in ready if steps),
     )
+
+
+def opening(event: Event, name: str, site: str) -> OpenEnd:
+    """What a plan would ask of one end that is not as wanted."""
+    none = Snapshot(event=event.event)
+    return _Site(event=event, name=name, spec=event.stretches[name], site=site, snapshot=none).order()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +93,12 @@ class _Site:
 
     @property
     def is_open(self) -> bool:
-        return self.end is not None and self.end.offer is not None
+        return self.end is not None and self.end.offer is not None and self.uplink in ("", self.end.at("external"))
+
+    @property
+    def uplink(self) -> str:
+        """The network that a router leaves by where it is wanted; empty for ends that stay."""
+        return dict(self.spec.place(self.site)).get("external", ANY) if self.spec.roams(self.site) else ""
 
     @property
     def is_joined(self) -> bool:
@@ -98,9 +109,15 @@ class _Site:
     def open(self) -> list[Step]:
         if self.is_open:
             return []
-        order = OpenEnd(unit=self.name, options=self.options, mark=self.mark)
+        order = self.order()
         why = "not there" if self.end is None else "half made"
+        if self.end is not None and self.end.offer is not None:
+            why = f"its router is to leave by {self.uplink}, not by {self.end.at('external')}"
         return [self._step("open", "create", order, (), why)]
+
+    def order(self) -> OpenEnd:
+        options = tuple(sorted((*self.options, *self.spec.place(self.site))))
+        return OpenEnd(unit=self.name, options=options, mark=self.mark, external=self.uplink)
 
     def join(self, opened: tuple[str, ...]) -> list[Step]:
         if self.is_joined and not opened:
@@ -132,8 +149,14 @@ class _Site:
             lines.append(("missing", f"this end of stretch {self.name} is missing"))
         elif end.state == "ERROR":
             lines.append(("error", f"this end of stretch {self.name} is in ERROR: {end.detail or 'no reason given'}"))
-        elif not self.is_open:
+        elif end.offer is None:
             lines.append(("missing", f"this end of stretch {self.name} is half made"))
+        elif not self.is_open:
+            lines.append(("unjoined", f"the router of stretch {self.name} leaves by another network than wanted"))
+        wanted = dict(self.spec.place(self.site)).get("hypervisor", "")
+        if end is not None and wanted and end.at("hypervisor") not in ("", wanted):
+            found = end.at("hypervisor")
+            lines.append(("misplaced", f"the router of stretch {self.name} is on {found}, not on {wanted}"))
         if end is not None and not self.is_joined:
             lines.append(("unjoined", f"this end of stretch {self.name} is not joined to the one on {self.far_cloud}"))
         if end is not None and end.lease is not None and end.lease.left <= 0:

@@ -103,6 +103,9 @@ class StretchLine:
     """Round trip in ms."""
     loss: float | None = None
     """In percent, of the last try."""
+    server: str = ""
+    """The id of the router that moves with its group, and its ``hypervisor``; empty for ends that stay."""
+    hypervisor: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,7 +69,8 @@ class End:
 
     ``state``: ``ACTIVE``, ``BUILD``, ``DOWN`` or ``ERROR``. ``objects`` are (kind, id) of everything marked, in
     the order in which they may be deleted. ``probe`` is there after a full look, where the driver has servers that
-    try; ``lease`` where the driver's ends have one.
+    try; ``lease`` where the driver's ends have one. ``place`` are sorted pairs of text that say where an end's one
+    server stands which moves (``server``, its ``hypervisor``, the ``external`` network that it leaves by).
     """
 
     mark: Mark
@@ -80,6 +81,11 @@ class End:
     detail: str = ""
     probe: Probe | None = None
     lease: Lease | None = None
+    place: tuple[tuple[str, str], ...] = ()
+
+    def at(self, key: str) -> str:
+        """One fact of the place."""
+        return dict(self.place).get(key, "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,18 +116,22 @@ class StretchView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenEnd:
-    """Make what one end needs on its own side, as far as it is not there. ``options`` are the driver's own."""
+    """Make what one end needs on its own side, as far as it is not there. ``options`` are the driver's own.
+
+    ``external`` is the network by which a router is to leave that stands already; empty where that does not change.
+    """
 
     unit: str
     options: tuple[tuple[str, str], ...] = field(default=())
     mark: Mark
+    external: str = ""
 
     def progress(self, view: StretchView, elapsed: float = 0.0) -> Progress:
-        """Done when the end makes its offer."""
+        """Done when the end makes its offer, and leaves by the wanted network."""
         end = view.named(self.unit)
         if end is not None and end.state == "ERROR":
             return Progress(state="failed", wanted=1, detail=end.detail or "the end is in ERROR")
-        done = end is not None and end.offer is not None
+        done = end is not None and end.offer is not None and self.external in ("", end.at("external"))
         return Progress(state="done" if done else "waiting", done=int(done), wanted=1)
 
     def seen(self, view: StretchView) -> bool:

@@ -18,6 +18,10 @@ OWN = {
         {"mode", "cidr", "cidrs", "mtu", "allocation", "external", "image", "flavor", "zone", "port"}
         | {"allow", "origin", "lease"}
     ),
+    "router": frozenset(
+        {"cidrs", "mtu", "external", "image", "flavor", "zone", "port", "allow", "origin", "lease"}
+        | {"home", "hypervisor", "uplinks"}
+    ),
 }
 """The keys that only some drivers have; a driver that is not named here may have any."""
 
@@ -25,12 +29,16 @@ NEEDED = {
     "vlan": ("physical_network", "vlan", "cidr", "allocation"),
     "vpnaas": ("subnets",),
     "gateway": ("image", "flavor"),
+    "router": ("cidrs", "image", "flavor", "home", "hypervisor"),
 }
+
+ANY = "-"
+"""How the place of a router calls the cloud's only external network."""
 
 MODES = {"l2": ("cidr", "allocation"), "l3": ("cidrs",)}
 """What `gateway` needs further."""
 
-LEASED = ("gateway",)
+LEASED = ("gateway", "router")
 """Drivers whose ends shut themselves when nobody renews their lease."""
 
 Options = tuple[tuple[str, str], ...]
@@ -56,7 +64,7 @@ Text = Annotated[str, Field(min_length=1, max_length=255)]
 class StretchSpec(Part):
     """A private network that two sites share, or a tunnel between networks of theirs."""
 
-    driver: str = Field(description="A driver of the family cloudsentry.stretch: vlan, vpnaas, gateway.")
+    driver: str = Field(description="A driver of the family cloudsentry.stretch: vlan, vpnaas, gateway, router.")
     between: list[Name] = Field(min_length=2, max_length=2, description="The two sites, each with a cloud of its own.")
     physical_network: CloudName | None = Field(
         None, description="vlan: the provider network that the operator has joined between the sites."
@@ -67,10 +75,10 @@ class StretchSpec(Part):
     )
     cidr: Text | None = Field(None, description="vlan, gateway: the addresses of the whole stretched network.")
     cidrs: dict[Name, Text] = Field(
-        default_factory=dict, description="gateway with mode l3: by site, the addresses of its network."
+        default_factory=dict, description="router, and gateway with mode l3: by site, the addresses of its network."
     )
     mtu: Annotated[int, Field(ge=MTU_LEAST, le=MTU_MOST)] | None = Field(
-        None, description="vlan, gateway: bytes of the largest packet; what the way carries where absent."
+        None, description="vlan, gateway, router: bytes of the largest packet; what the way carries where absent."
     )
     allocation: dict[Name, AddressRange] = Field(
         default_factory=dict, description="vlan, gateway: by site, the addresses that its servers get."
@@ -83,24 +91,39 @@ class StretchSpec(Part):
     )
     external: dict[Name, Text] = Field(
         default_factory=dict,
-        description="vpnaas, gateway: by site, the external network; the cloud's only one where absent.",
+        description="vpnaas, gateway, router: by site, the external network; the cloud's only one where absent.",
     )
-    image: dict[Name, Text] = Field(default_factory=dict, description="gateway: by site, a Debian image.")
-    flavor: dict[Name, Text] = Field(default_factory=dict, description="gateway: by site, how large a gateway is.")
+    image: dict[Name, Text] = Field(default_factory=dict, description="gateway, router: by site, a Debian image.")
+    flavor: dict[Name, Text] = Field(
+        default_factory=dict, description="gateway, router: by site, how large a gateway is."
+    )
     zone: dict[Name, Text] = Field(
-        default_factory=dict, description="gateway: by site, the availability zone of the gateways; any where absent."
+        default_factory=dict,
+        description="gateway, router: by site, the availability zone of the gateways; any where absent.",
     )
     port: Annotated[int, Field(ge=1024, le=65534)] = Field(
-        51820, description="gateway: UDP port of the tunnel; the next one is used while keys are rotated."
+        51820, description="gateway, router: UDP port of the tunnel; the next one is used while keys are rotated."
     )
     allow: list[Let] = Field(
-        default_factory=lambda: ["tcp/80"], description="gateway: what may cross, by protocol and port of the server."
+        default_factory=lambda: ["tcp/80"],
+        description="gateway, router: what may cross, by protocol and port of the server.",
     )
     origin: Name | None = Field(
         None, description="The site whose servers the other one's need: connections are let through towards it only."
     )
     lease: Seconds = Field(
-        12 * 3600, description="gateway: how long the tunnel stays open when nobody renews it; never past the calendar."
+        12 * 3600,
+        description="gateway, router: how long the tunnel stays open when nobody renews it; never past the calendar.",
+    )
+    home: Name | None = Field(
+        None, description="router: the site that stays; the group and its router are at the other."
+    )
+    hypervisor: CloudName | None = Field(
+        None, description="router: where the router stands, and the pins of every pool on its network; moves change it."
+    )
+    uplinks: dict[CloudName, Text] = Field(
+        default_factory=dict,
+        description="router: by hypervisor, the network that the router leaves by there, where it is another one.",
     )
 
     def far(self, site: str) -> str:
@@ -109,7 +132,7 @@ class StretchSpec(Part):
 
     def end_options(self, site: str) -> Options:
         """What the end at ``site`` is told: sorted pairs of text, the far end's part only as far as it must know."""
-        if self.driver == "gateway":
+        if self.driver in LEASED:
             found = self._gateway_options(site)
         elif self.driver == "vpnaas":
             found = {"subnets": ",".join(self.subnets.get(site, ())), "external": self.external.get(site, "")}
@@ -124,19 +147,33 @@ class StretchSpec(Part):
             }
         return tuple(sorted((key, value) for key, value in found.items() if value))
 
+    def roams(self, site: str) -> bool:
+        """Whether the end at ``site`` is a router that moves with its group."""
+        return self.driver == "router" and site != self.home
+
+    def place(self, site: str) -> Options:
+        """What an end that roams is told further, and what may change while it stands."""
+        if not self.roams(site):
+            return ()
+        hypervisor = self.hypervisor or ""
+        external = self.uplinks.get(hypervisor) or self.external.get(site, "")
+        return tuple((key, value) for key, value in (("external", external), ("hypervisor", hypervisor)) if value)
+
     def _gateway_options(self, site: str) -> dict[str, str]:
-        routed = self.mode == "l3"
+        routed = self.mode == "l3" or self.driver == "router"
+        roams = self.roams(site)
         return {
-            "mode": self.mode,
+            "mode": "l3" if routed else "l2",
+            "roams": ("near" if roams else "far") if self.driver == "router" else "",
             "side": str(self.between.index(site) + 1),
             "cidr": self.cidrs.get(site, "") if routed else self.cidr or "",
             "far_cidr": self.cidrs.get(self.far(site), "") if routed else "",
             "mtu": str(self.mtu or ""),
             "allocation": "" if routed else _tight(self.allocation.get(site, "")),
-            "external": self.external.get(site, ""),
+            "external": "" if roams else self.external.get(site, ""),
             "image": self.image.get(site, ""),
             "flavor": self.flavor.get(site, ""),
-            "zone": self.zone.get(site, ""),
+            "zone": "" if roams else self.zone.get(site, ""),
             "port": str(self.port),
             "allow": ",".join(sorted(self.allow)),
             "serves": "" if self.origin is None else "near" if self.origin == site else "far",

@@ -23,6 +23,7 @@ def check(tree: Tree, root: Mapped) -> Iterator[Fault]:
         yield from _sites(tree, root, path, stretch)
         yield from _keys(tree, path, stretch)
         yield from _addresses(tree, path, stretch)
+        yield from _together(tree, root, name, stretch)
     yield from _segments(tree, stretches)
     yield from _overlaps(tree, stretches)
 
@@ -53,7 +54,7 @@ def _sites(tree: Tree, root: Mapped, path: Path, stretch: Mapped) -> Iterator[Fa
             if between and site not in between:
                 message = f"'{site}' is none of the two sites{nearest(site, between)}"
                 yield tree.fault((*path, key, site), message, at_key=True)
-    for key in ("gateway", "origin"):
+    for key in ("gateway", "origin", "home"):
         named = stretch.get(key)
         if isinstance(named, str) and between and named not in between:
             yield tree.fault((*path, key), f"'{named}' is none of the two sites{nearest(named, between)}")
@@ -79,6 +80,21 @@ def _keys(tree: Tree, path: Path, stretch: Mapped) -> Iterator[Fault]:
         for site in _between(stretch) if given else ():
             if site not in given:
                 yield tree.fault((*path, key), f"nothing is said for the site '{site}'", at_key=True)
+
+
+def _together(tree: Tree, root: Mapped, name: str, stretch: Mapped) -> Iterator[Fault]:
+    """A router and the servers behind it share one hypervisor: they move as one."""
+    where = stretch.get("hypervisor")
+    if stretch.get("driver") != "router" or not isinstance(where, str):
+        return
+    for pool, body in _mapping(root.get("pools")).items():
+        part = _mapping(body)
+        networks, pins = part.get("networks"), part.get("pins")
+        mine = isinstance(networks, list) and name in networks and part.get("site") != stretch.get("home")
+        for index, pin in enumerate(pins if mine and isinstance(pins, list) else ()):
+            if _mapping(pin).get("hypervisor") != where:
+                message = f"the servers on '{name}' stand where its router stands: expected hypervisor '{where}'"
+                yield tree.fault(("pools", pool, "pins", index), message)
 
 
 def _addresses(tree: Tree, path: Path, stretch: Mapped) -> Iterator[Fault]:

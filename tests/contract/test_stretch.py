@@ -32,6 +32,13 @@ GATEWAY = {
     "port": "51820",
     "allow": "tcp/80",
 }
+ROUTER = {
+    "mode": "l3",
+    "image": "tiny",
+    "flavor": "m1.tiny",
+    "port": "51820",
+    "allow": "tcp/80",
+}
 OPTIONS: dict[str, dict[str, dict[str, str]]] = {
     "fake": {"private": {"a": "1"}, "public": {"b": "2"}},
     "vlan": {
@@ -42,6 +49,12 @@ OPTIONS: dict[str, dict[str, dict[str, str]]] = {
     "gateway": {
         "private": {**GATEWAY, "side": "1", "allocation": "10.9.36.10-10.9.36.99", "serves": "near"},
         "public": {**GATEWAY, "side": "2", "allocation": "10.9.36.100-10.9.36.199", "serves": "far"},
+    },
+    "router": {
+        "private": {**ROUTER, "side": "1", "roams": "far", "cidr": "10.9.34.0/24", "far_cidr": "10.9.35.0/24"}
+        | {"zone": "az1"},
+        "public": {**ROUTER, "side": "2", "roams": "near", "cidr": "10.9.35.0/24", "far_cidr": "10.9.34.0/24"}
+        | {"hypervisor": "public-hv1"},
     },
 }
 

@@ -108,11 +108,11 @@ class Keys:
 def rotate(driver: str, event: str, unit: str) -> None:
     """A stretch has other keys from now on; both ends follow with the next apply. Raises `UserError` where it has none.
 
-    `vpnaas` gets another secret, and its tunnel is interrupted while both ends take it. `gateway` derives the next
-    generation from the one it has, and both generations stand until the far end has answered on the new one.
+    `vpnaas` gets another secret, and its tunnel is interrupted while both ends take it. `gateway` and `router` derive
+    the next generation from the one it has, and both generations stand until the far end has answered on the new one.
     """
     keys, reference = Keys(), Keys.reference(event, unit)
-    if driver not in ("vpnaas", "gateway"):
+    if driver not in ("vpnaas", "gateway", "router"):
         raise UserError(f"stretch {unit} has no keys: its driver is {driver}")
     if keys.known(reference) is None:
         raise UserError(f"this machine has no key of stretch {unit}: apply the event first")

@@ -14,6 +14,9 @@ from cloudsentry.records.marks import PREFIX, Mark, event_tag
 
 Item = dict[str, Any]
 
+PINNED = "2.74"
+"""From here on a server's create may name its ``host``."""
+
 NOVA = "2.64"
 """Compute microversion: server groups have rules from here on, tags at create are older (2.52)."""
 
@@ -133,6 +136,9 @@ def create_server(cloud: Cloud, mark: Mark, wish: Item, *, user_data: str, group
         "tags": [PREFIX, server_tag(mark.event)],
         "metadata": {**mark.metadata(), **wish.get("metadata", {})},
     }
+    if "host" in wish:
+        cloud.post("compute", "/servers", {"server": body}, microversion=PINNED)
+        return
     hints = {"os:scheduler_hints": {"group": group}}
     cloud.post("compute", "/servers", {"server": body, **hints}, microversion=NOVA)
 
@@ -140,6 +146,23 @@ def create_server(cloud: Cloud, mark: Mark, wish: Item, *, user_data: str, group
 def tell(cloud: Cloud, server: str, metadata: dict[str, str]) -> None:
     """The gateway reads this of its metadata from now on; what else is there stays."""
     cloud.post("compute", f"/servers/{server}/metadata", {"metadata": metadata}, microversion=NOVA)
+
+
+def attach(cloud: Cloud, server: str, port: str) -> None:
+    """The running server gets this port too."""
+    body = {"interfaceAttachment": {"port_id": port}}
+    cloud.post("compute", f"/servers/{server}/os-interface", body, microversion=NOVA)
+
+
+def detach(cloud: Cloud, server: str, port: str) -> None:
+    """The server has the port no longer; that it had is asked of Neutron."""
+    cloud.delete("compute", f"/servers/{server}/os-interface/{port}", microversion=NOVA)
+
+
+def port(cloud: Cloud, id: str) -> Item:
+    """A port as it is now."""
+    found: Item = cloud.get(SERVICE, f"/ports/{id}")["port"]
+    return found
 
 
 def start(cloud: Cloud, server: str) -> None:

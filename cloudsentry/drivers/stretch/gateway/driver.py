@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
 from cloudsentry.clouds import Cloud, Connect, open_cloud
 from cloudsentry.drivers.stretch import neutron
 from cloudsentry.drivers.stretch.base import StretchDriver, StretchScope
-from cloudsentry.drivers.stretch.gateway import calls, figures, guard, read
-from cloudsentry.drivers.stretch.gateway.make import Maker, fingerprint
+from cloudsentry.drivers.stretch.gateway import calls, figures, guard, read, roam
+from cloudsentry.drivers.stretch.gateway.make import ANY, Maker, fingerprint
 from cloudsentry.drivers.stretch.gateway.read import PAIR, Parts
 from cloudsentry.drivers.stretch.keys import Keys, derived, public_key
 from cloudsentry.errors import Busy, Conflict, NotSupported
@@ -35,8 +36,9 @@ class GatewayStretch(StretchDriver):
     servers, and addresses shared by two, on the external network.
     """
 
-    def __init__(self, cloud: str, *, connect: Connect = open_cloud) -> None:
-        self._name = cloud
+    def __init__(self, cloud: str, *, connect: Connect = open_cloud, driver: str = "gateway") -> None:
+        """``driver``: whose ends these are. `router` has the same ones, of which one is alone and roams."""
+        self._name, self._driver = cloud, driver
         self._connect = connect
         self._opened: Cloud | None = None
         self._keys = Keys()
@@ -51,10 +53,10 @@ class GatewayStretch(StretchDriver):
         parts = self._parts(scope.event)
         ends = tuple(self._end(one, scope) for _, one in sorted(parts.items()))
         if not scope.full:
-            return StretchView(driver="gateway", cloud=self._name, ends=ends)
+            return StretchView(driver=self._driver, cloud=self._name, ends=ends)
         wanted = [(unit, dict(options)) for unit, options in scope.wanted]
         found = guard.look(self._cloud, wanted, ends)
-        return StretchView(driver="gateway", cloud=self._name, ends=ends, missing=found.missing, facts=found.facts)
+        return StretchView(driver=self._driver, cloud=self._name, ends=ends, missing=found.missing, facts=found.facts)
 
     def act(self, order: StretchOrder) -> None:
         """As the contract says."""
@@ -71,7 +73,10 @@ class GatewayStretch(StretchDriver):
     # Looking
 
     def _parts(self, event: str) -> dict[str, Parts]:
-        """What there is of each unit. The network is made first and removed last: without one there is nothing."""
+        """What there is of each unit. The network is made first and removed last: without one there is nothing.
+
+        A network without any tag may be a half-made one of this driver's: were it passed over, it would be made twice.
+        """
         cloud = self._cloud
         networks = neutron.marked(cloud, "networks", event)
         if not networks:
@@ -83,12 +88,14 @@ class GatewayStretch(StretchDriver):
         parts = {}
         for unit in units:
             mine: dict[str, list[Any]] = {
-                kind: [item for item in items if _unit(item, event) == unit] for kind, items in found.items()
+                kind: [item for item in items if _unit(kind, item, event) == unit] for kind, items in found.items()
             }
-            if not mine["port"] and not mine["server"] and not mine["security-group"] and not _ours(mine["network"]):
+            if not _ours(mine["network"], self._driver):
                 continue  # a network of another driver's
             mine["server-group"] = calls.server_groups(cloud, _group_name(event, unit))
-            parts[unit] = Parts(event=event, unit=unit, items=mine)
+            settings = _settings(mine["network"][0])
+            roles = read.ALONE if settings and settings["roams"] == "near" else PAIR
+            parts[unit] = Parts(event=event, unit=unit, items=mine, roles=roles)
         return parts
 
     def _marked(self, many: str, event: str) -> list[dict[str, Any]]:
@@ -109,7 +116,7 @@ class GatewayStretch(StretchDriver):
         unit = neutron.mark_of(parts.network, event).unit
         reference = Keys.reference(event, unit)
         secret = self._keys.known(reference)
-        outer, inner = parts.address("outer"), parts.address("inner")
+        outer, inner = parts.outer, parts.inner
         settings = _settings(parts.network)
         if secret is None or not outer or not inner or not settings:
             return None
@@ -135,6 +142,7 @@ class GatewayStretch(StretchDriver):
         cloud = self._cloud
         secret = self._keys.made(Keys.reference(mark.event, mark.unit))
         outside = self._outside(options)
+        alone = options.get("roams") == "near"
         standing = self._parts(mark.event).get(mark.unit)
         items: dict[str, list[Any]] = {kind: list(standing.items[kind]) if standing else [] for kind in read.KINDS}
         mtu = int(options.get("mtu") or figures.inner_mtu(int(outside["mtu"]), options["mode"]))
@@ -147,18 +155,21 @@ class GatewayStretch(StretchDriver):
             items["subnet"] = [calls.create_subnet(cloud, network["id"], mark, options)]
         if not items["security-group"]:
             items["security-group"] = [calls.create_group(cloud, mark)]
-        if not items["server-group"]:
+        if not items["server-group"] and not alone:
             items["server-group"] = [calls.create_server_group(cloud, _group_name(mark.event, mark.unit))]
-        maker = Maker(cloud, mark, options, Parts(event=mark.event, unit=mark.unit, items=items), outside, mtu)
+        parts = Parts(event=mark.event, unit=mark.unit, items=items, roles=read.ALONE if alone else PAIR)
+        maker = Maker(cloud, mark, options, parts, outside, mtu)
         maker.ports()
         maker.rules()
         self._servers(maker, derived(secret, f"gateway/{options['side']}"), derived(secret, "psk"))
+        if alone and parts.servers:
+            roam.by(cloud, maker, options.get("external") or ANY)
         if not neutron.own_tags(network, mark):
             kept = [tag for tag in network.get("tags") or () if str(tag).startswith((read.FAR, SETTING))]
             neutron.tag(cloud, "networks", network["id"], {*kept, _setting_tag(options), *mark.tags()})
 
     def _servers(self, maker: Maker, seed: str, psk: str) -> None:
-        for one in PAIR:
+        for one in maker.parts.roles:
             server = maker.parts.named("server", one)
             if server is not None and (server["status"] == "ERROR" or _told(server, "seed") != fingerprint(seed)):
                 calls.delete(self._cloud, "server", str(server["id"]))
@@ -172,7 +183,7 @@ class GatewayStretch(StretchDriver):
                 calls.start(self._cloud, str(server["id"]))
 
     def _outside(self, options: dict[str, str]) -> dict[str, Any]:
-        network, faults = guard.external(self._cloud, options.get("external", ""))
+        network, faults = guard.outside(self._cloud, options)
         if faults:
             raise NotSupported(f"there is no {faults[0]}", cloud=self._name)
         return network
@@ -200,9 +211,10 @@ class GatewayStretch(StretchDriver):
         neutron.tag(cloud, "networks", str(parts.network["id"]), {*kept, *read.far_tags(far)})
 
     def _only_from(self, parts: Parts, address: str, port: int) -> None:
-        """The tunnel's two ports are open for the far end's address, and for no other."""
+        """The tunnel's two ports are open for the far end's address, and for no other; for all where it roams:
+        WireGuard answers nobody whose key it does not know."""
         group = parts.items["security-group"][0]
-        prefix = f"{address}/32"
+        prefix = "0.0.0.0/0" if address == read.ROAMS else f"{address}/32"
         wanted = {
             "protocol": "udp",
             "port_range_min": port,
@@ -252,36 +264,40 @@ class GatewayStretch(StretchDriver):
 
 
 SETTING = f"{PREFIX}-gateway-"
-"""Tag of the network that says mode, side and port of its end: ``cloudsentry-gateway-l2-1-51820``."""
+"""Tag of the network that says mode, side and port of its end: ``cloudsentry-gateway-l2-1-51820``; a router's says
+further which of its two ends roams: ``…-l3-2-51820-near``."""
 
 
 def _setting_tag(options: dict[str, str]) -> str:
-    return f"{SETTING}{options['mode']}-{options['side']}-{figures.port(options)}"
+    roams = f"-{options['roams']}" if options.get("roams") else ""
+    return f"{SETTING}{options['mode']}-{options['side']}-{figures.port(options)}{roams}"
 
 
 def _settings(network: neutron.Item) -> dict[str, str] | None:
     for tag in network.get("tags") or ():
         if str(tag).startswith(SETTING):
-            mode, side, port = str(tag)[len(SETTING) :].split("-")
-            return {"mode": mode, "side": side, "port": port}
+            mode, side, port, *roams = str(tag)[len(SETTING) :].split("-")
+            return {"mode": mode, "side": side, "port": port, "roams": roams[0] if roams else ""}
     return None
 
 
-def _ours(networks: list[Any]) -> bool:
-    return any(_settings(network) for network in networks)
+def _ours(networks: list[Any], driver: str) -> bool:
+    settings = next((found for network in networks if (found := _settings(network))), None)
+    if settings is None:
+        return any(not network.get("tags") for network in networks)
+    return bool(settings["roams"]) == (driver == "router")
 
 
-def _unit(item: neutron.Item, event: str) -> str:
+def _unit(kind: str, item: neutron.Item, event: str) -> str:
     """The unit of a thing: its tags', its metadata's, or its name's up to the part's own."""
     mark = Mark.from_metadata(item.get("metadata") or {}) or Mark.from_tags(item.get("tags") or ())
     if mark is not None and mark.unit:
         return mark.unit
-    name = str(item["name"])
-    for end in (*(f"{one}-{side}" for one in PAIR for side in read.SHARED), *PAIR, *read.SHARED):
-        if name.endswith(f"-{end}"):
-            name = name[: -len(end) - 1]
-            break
-    return name
+    return PART.sub("", str(item["name"])) if kind == "port" else str(item["name"])
+
+
+PART = re.compile(r"(-(gw1|gw2|router))?-(outer|inner)(-[0-9a-f]{8})?$")
+"""What of a port's name is its own."""
 
 
 def _group_name(event: str, unit: str) -> str:

@@ -11,7 +11,7 @@ from cloudsentry.clouds.names import ambiguous, missing
 from cloudsentry.drivers.stretch import neutron
 from cloudsentry.drivers.stretch.gateway import calls, figures
 from cloudsentry.drivers.stretch.neutron import SERVICE
-from cloudsentry.errors import NotSupported
+from cloudsentry.errors import Denied, NotSupported
 from cloudsentry.records.stretching import End, Fact
 
 NEEDS = {
@@ -56,6 +56,23 @@ def look(cloud: Cloud, wanted: Wanted, ends: Sequence[End]) -> Findings:
     return Findings(missing=tuple(lines), facts=tuple(_facts(cloud, ends)))
 
 
+def outside(cloud: Cloud, options: Mapping[str, str]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """By which network an end reaches the other: an external one; an end that roams may leave by any that is named."""
+    name = options.get("external", "")
+    if options.get("roams") != "near" or not name:
+        return external(cloud, name)
+    found = cloud.listed(SERVICE, "/networks", "networks", params={"name": name})
+    if len(found) != 1:
+        every = cloud.listed(SERVICE, "/networks", "networks")
+        told = (str(item["id"]) for item in found)
+        return {}, (
+            ambiguous("network", name, told)
+            if found
+            else missing("network", name, (str(item["name"]) for item in every)),
+        )
+    return _four(cloud, found[0])
+
+
 def external(cloud: Cloud, name: str) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The external network of that name (empty: the only one) with its ``subnet`` of IPv4; and why there is none."""
     items = cloud.listed(SERVICE, "/networks", "networks", params={"router:external": "true"})
@@ -64,19 +81,23 @@ def external(cloud: Cloud, name: str) -> tuple[dict[str, Any], tuple[str, ...]]:
         return {}, (ambiguous("external network", name, (str(item["id"]) for item in found)),)
     if not found:
         return {}, (missing("external network", name, (str(item["name"]) for item in items)),)
-    subnets = cloud.listed(SERVICE, "/subnets", "subnets", params={"network_id": str(found[0]["id"])})
+    return _four(cloud, found[0])
+
+
+def _four(cloud: Cloud, network: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    subnets = cloud.listed(SERVICE, "/subnets", "subnets", params={"network_id": str(network["id"])})
     four = next((subnet for subnet in subnets if subnet["ip_version"] == 4), None)
     if four is None:
-        return {}, (f"IPv4 subnet on the external network {found[0]['name']!r}",)
-    return {**found[0], "subnet": four}, ()
+        return {}, (f"IPv4 subnet on the network {network['name']!r}",)
+    return {**network, "subnet": four}, ()
 
 
 def _outside(cloud: Cloud, unit: str, options: Mapping[str, str]) -> list[str]:
     """The tunnel's own addresses must not be those of what it carries, nor the MTU more than it can carry."""
-    network, faults = external(cloud, options.get("external", ""))
+    network, faults = outside(cloud, options)
     if faults:
         return [f"{fault} for stretch {unit}" for fault in faults]
-    lines = []
+    lines = _hypervisor(cloud, unit, options.get("hypervisor", ""))
     for cidr in (options["cidr"], options.get("far_cidr", "")):
         if cidr and neutron.overlap(cidr, str(network["subnet"]["cidr"])):
             lines.append(f"free addresses {cidr} for stretch {unit}: the external network {network['name']!r} has them")
@@ -87,6 +108,18 @@ def _outside(cloud: Cloud, unit: str, options: Mapping[str, str]) -> list[str]:
             f"of which the tunnel leaves {most}"
         )
     return lines
+
+
+def _hypervisor(cloud: Cloud, unit: str, name: str) -> list[str]:
+    if not name:
+        return []
+    try:
+        params = {"binary": "nova-compute"}
+        known = cloud.listed("compute", "/os-services", "services", params=params, microversion=calls.PINNED)
+    except Denied:
+        return [f"right to put the router of stretch {unit} on a hypervisor (an administrator's)"]
+    names = [str(one["host"]) for one in known]
+    return [] if name in names else [f"{missing('hypervisor', name, names)} for the router of stretch {unit}"]
 
 
 def _images(cloud: Cloud, unit: str, options: Mapping[str, str]) -> list[str]:

@@ -18,8 +18,13 @@ LINE = "cloudsentry-gateway: "
 """How the lines of a gateway's console begin; `inside/machine.py` has the same."""
 
 PAIR = ("gw1", "gw2")
+ALONE = ("router",)
+"""The one server of an end that moves together with a group of servers."""
 SHARED = ("outer", "inner")
 """Ends of the names of servers and ports."""
+
+ROAMS = "roams"
+"""The address in the offer of an end that roams; `inside/tunnel.py` has the same."""
 
 KINDS = ("server", "port", "server-group", "security-group", "subnet", "network")
 """In the order in which they may be deleted."""
@@ -32,6 +37,7 @@ class Parts:
     event: str
     unit: str
     items: Mapping[str, list[Any]] = field(repr=False)
+    roles: tuple[str, ...] = PAIR
 
     def named(self, kind: str, name: str) -> Item | None:
         """A gateway (``gw1``) or a port (``outer``, ``gw1-inner``), or None."""
@@ -47,7 +53,22 @@ class Parts:
     @property
     def servers(self) -> list[Item]:
         """The gateways that there are, by name."""
-        return [server for one in PAIR if (server := self.named("server", one)) is not None]
+        return [server for one in self.roles if (server := self.named("server", one)) is not None]
+
+    @property
+    def outer(self) -> str:
+        """Where the far end finds this one; `ROAMS` where that changes."""
+        return self.address("outer") if self.roles == PAIR else ROAMS
+
+    @property
+    def inner(self) -> str:
+        """The address on the stretched network."""
+        return self.address("inner" if self.roles == PAIR else f"{ALONE[0]}-inner")
+
+    def outers(self) -> list[Item]:
+        """The ports by which one that roams leaves, or has left: one of each network."""
+        begun = f"{self.unit}-{ALONE[0]}-outer-"
+        return [port for port in self.items["port"] if str(port["name"]).startswith(begun)]
 
     def address(self, name: str) -> str:
         """The first address of a port."""
@@ -79,13 +100,28 @@ def end(parts: Parts, event: str, offered: Mapping[str, str] | None, now: float,
         detail=trouble,
         probe=probe(consoles, now),
         lease=_lease(parts, now),
+        place=_place(parts),
     )
 
 
+def _place(parts: Parts) -> tuple[tuple[str, str], ...]:
+    """Where the one server of an end stands that roams; a pair's is nobody's concern."""
+    if parts.roles == PAIR or not parts.servers:
+        return ()
+    server = parts.servers[0]
+    found = {
+        "external": _of(server, "uplink"),
+        "hypervisor": str(server.get("OS-EXT-SRV-ATTR:host") or ""),
+        "server": str(server["id"]),
+        "status": str(server["status"]),
+    }
+    return tuple(sorted(found.items()))
+
+
 def _trouble(parts: Parts, mark: Mark) -> str:
-    """Why the pair is not whole; empty where it is."""
+    """Why the end's servers are not all there; empty where they are."""
     lines = []
-    for one in PAIR:
+    for one in parts.roles:
         server = parts.named("server", one)
         if server is None:
             lines.append(f"{one} is not there")
@@ -120,7 +156,7 @@ def _of(server: Item, key: str) -> str:
 
 def probe(consoles: Iterable[str], now: float) -> Probe | None:
     """What the active gateway has told last."""
-    found = [one for text in consoles for one in _lines(text) if one.get("role") == "active" and "up" in one]
+    found = [one for text in consoles for one in lines(text) if one.get("role") == "active" and "up" in one]
     if not found:
         return None
     last = max(found, key=lambda one: float(one.get("at", 0)))
@@ -136,7 +172,7 @@ def probe(consoles: Iterable[str], now: float) -> Probe | None:
     )
 
 
-def _lines(text: str) -> Iterable[dict[str, Any]]:
+def lines(text: str) -> Iterable[dict[str, Any]]:
     for line in text.splitlines():
         _, begun, body = line.partition(LINE)
         if begun:

@@ -403,7 +403,7 @@ def test_a_gateway_shuts_itself_when_its_lease_is_over(left: int, open_: bool, m
     one.tunnel = SimpleNamespace(keep=lambda active, far: kept.append((active, far)), alive=lambda: False)
     one.wire = SimpleNamespace(keep=kept.append, share=lambda: None)
     one.owners = SimpleNamespace(forget=lambda: None)
-    one.active, one.far, one.far_inner, one.lease = False, None, "", 0.0
+    one.active, one.far, one.far_inner, one.lease, one.wanted = False, None, "", 0.0, None
     one.learn({"cloudsentry.lease": str(int(time.time()) + left), "cloudsentry.far": "198.51.100.9 KEY= 2 10.9.30.120"})
     one.tick()
     far = ("198.51.100.9", "KEY=", 2)

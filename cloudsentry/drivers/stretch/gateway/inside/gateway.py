@@ -28,12 +28,13 @@ class Gateway:
     def __init__(self, config):
         self.config = config
         self.outer, self.inner = machine.device(config.outer.mac), machine.device(config.inner.mac)
-        self.pair = pair.Pair(config, self.outer, self.inner)
+        self.pair = pair.Pair(config, self.outer, self.inner) if config.partner else pair.Alone()
         self.tunnel = tunnel.Tunnel(config, self.outer)
         self.wire = wire.Wire(config, self.inner) if config.mode == "l2" else None
         self.owners = None
         self.lease, self.far, self.far_inner = config.lease, None, ""
-        self.found = {}
+        self.left_by = config.outer
+        self.wanted = None
         self.active = False
         self.ending = threading.Event()
 
@@ -72,6 +73,7 @@ class Gateway:
     def tick(self):
         """Once more everything as it must be."""
         leased = time.time() < self.lease
+        self._leave()
         active = self.pair.active and leased
         if active != self.active:
             self.owners.forget()
@@ -84,6 +86,17 @@ class Gateway:
         self.pair.keep()
         if self.tunnel.alive():
             self.beat()
+
+    def _leave(self):
+        """By the card that the driver named last: a router that has moved finds another network there."""
+        side = self.wanted
+        if side is None or side == self.left_by:
+            return
+        card = machine.device(side.mac)
+        machine.run("ip", "link", "set", card, "up")
+        machine.run("ip", "addr", "replace", side.address, "dev", card)
+        self.outer, self.left_by = card, side
+        self.tunnel.leave_by(card, side)
 
     def run(self):
         """Until the end of the process."""
@@ -115,6 +128,10 @@ class Gateway:
         words = told.get(f"{PREFIX}far", "").split()
         if len(words) == 4:
             self.far, self.far_inner = (words[0], words[1], int(words[2])), words[3]
+        words = told.get(f"{PREFIX}outer", "").split()
+        if len(words) == 3:
+            mac, address, router = words
+            self.wanted = machine.Side(mac, address, address.split("/")[0], router)
 
     def _probing(self):
         said, what = 0.0, None
@@ -136,6 +153,7 @@ class Gateway:
             "role": "active" if self.active else "standby",
             "twice": self.owners.twice(),
             "generation": self.tunnel.road,
+            "outer": self.left_by.mac,
         }
         if self.active and self.far:
             facts |= probe.stretch(self.config, self.far_inner)

@@ -58,6 +58,8 @@ class Config:
     allow: tuple
     serves: str
     lease: float
+    roams: str = ""
+    """``near``: this one moves from place to place, and is alone; ``far``: the far end does; empty: both stay."""
 
 
 def read(path):

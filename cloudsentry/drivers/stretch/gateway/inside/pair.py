@@ -63,6 +63,24 @@ vrrp_instance gateway {{
 """
 
 
+class Alone:
+    """No pair: the one is always the active one."""
+
+    active = True
+
+    def __init__(self):
+        self.changed = threading.Event()
+
+    def begin(self):
+        """Nothing is to be agreed upon."""
+
+    def keep(self):
+        """Nor later."""
+
+    def end(self):
+        """Nor let go of."""
+
+
 class Pair:
     """keepalived, and what it says. ``changed`` is set whenever the role changes."""
 

@@ -17,6 +17,13 @@ import machine
 KEEPALIVE_S = 1
 OVERLAP_S = 10.0
 """How long the old generation stays after the new one took over: packets on their way are long there."""
+SILENT_S = 1.6
+"""The home end sends every `KEEPALIVE_S`: who roams and hears nothing for so long registers anew. WireGuard by itself
+would find out after 15 s (KEEPALIVE_TIMEOUT and REKEY_TIMEOUT of its protocol)."""
+AGAIN_S = 1.0
+"""Between two registrations that nobody answers."""
+ROAMS = "roams"
+"""The far end's address where it has none that stays: it is where its newest packet came from."""
 HANDSHAKE_OLD_S = 185.0
 """WireGuard renews its session every 120 s and gives it up after 180 s (REJECT_AFTER_TIME of its protocol)."""
 
@@ -31,8 +38,9 @@ class Tunnel:
     """The WireGuard devices of this gateway. ``far`` is {generation: (address, public key)}, filled by metadata."""
 
     def __init__(self, config, card):
-        self.config, self.card = config, card
+        self.config, self.card, self.outer = config, card, config.outer
         self.road = None
+        self._heard, self._moved = (0, 0.0), False
         self._made = {}
         self._peers = {}
         self._way_to = ""
@@ -62,11 +70,32 @@ class Tunnel:
             self._make(newest)
         # The way first: WireGuard tries a lost handshake again after 5 s only.
         if active:
-            self._way(address)
+            if address != ROAMS:
+                self._way(address)
             self._choose(newest)
         elif self.road is not None:
             self._rest(newest)
         self._peer(newest, address, key, active)
+        if active and self.config.roams == "near":
+            self._register(newest, key)
+
+    def leave_by(self, card, side):
+        """Packets leave by another card from now on, and the home end hears of it by the first of them."""
+        self.card, self.outer, self._way_to = card, side, ""
+        self._moved = True
+
+    def _register(self, newest, key):
+        """The home end answers from where it answers now: the other of its two has another session, or none."""
+        told = machine.run("wg", "show", self.name(newest), "transfer", check=False).split()
+        received, now = int(told[1]) if len(told) > 1 else 0, time.monotonic()
+        if received != self._heard[0] and not self._moved:
+            self._heard = (received, now + SILENT_S)
+        elif now > self._heard[1] or self._moved:
+            self._moved = False
+            machine.run("wg", "set", self.name(newest), "peer", key, "remove")
+            self._peers.pop(newest % 2, None)
+            self._peer(newest, self._way_to, key, True)
+            self._heard = (0, now + AGAIN_S)
 
     def alive(self):
         """Whether the road's device is there: wireguard-go may have died."""
@@ -76,7 +105,7 @@ class Tunnel:
         """Packets to the far end bear the pair's own address, whichever of the two sends them."""
         if self._way_to == address:
             return
-        own, side = self.config.outer, ["dev", self.card, "src", self.config.outer.vip]
+        own, side = self.outer, ["dev", self.card, "src", self.outer.vip]
         via = ["via", own.router] if own.router else []
         machine.run("ip", "route", "replace", f"{address}/32", *via, *side)  # fails until keepalived has the address
         self._way_to = address
@@ -114,7 +143,8 @@ class Tunnel:
                 machine.run("wg", "set", name, "peer", other, "remove")
         allowed = ",".join([f"{self.config.far_tunnel}/32", *([self.config.far_cidr] * (self.config.mode == "l3"))])
         psk = derived(self.config.psk, f"psk/{generation}")
-        peer = ["wg", "set", name, "peer", key, "preshared-key", "/dev/stdin", "endpoint", f"{address}:{port}"]
+        endpoint = [] if address == ROAMS else ["endpoint", f"{address}:{port}"]
+        peer = ["wg", "set", name, "peer", key, "preshared-key", "/dev/stdin", *endpoint]
         every = str(KEEPALIVE_S if active else 0)
         machine.run(*peer, "persistent-keepalive", every, "allowed-ips", allowed, stdin=psk)
         self._peers[generation % 2] = wanted
