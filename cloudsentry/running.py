@@ -124,7 +124,7 @@ class Running:
 
     def _settle(self, event: Event, listen: Listener) -> None:
         """Wait for the effects of calls that a killed process made just now, so that they are not made twice."""
-        since = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=self.pace.settle)
+        since = self.clock.wall() - dt.timedelta(seconds=self.pace.settle)
         intents = {intent.op: intent for intent in self.journal.open_intents(event.event, since) if intent.op}
         began = self.clock.now()
         places, wanted = self.places(event), len(intents)

@@ -74,7 +74,7 @@ class Sentry:
         # SQLAlchemy costs a third of a second: only verbs that remember pay it.
         from cloudsentry.journal import Journal
 
-        return Journal(self._settings.journal.connection)
+        return Journal(self._settings.journal.connection, self._clock.wall)
 
     @cached_property
     def _running(self) -> Running:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -17,6 +18,10 @@ class Clock:
     def now(self) -> float:
         """Seconds since some fixed moment; never goes back."""
         return time.monotonic()
+
+    def wall(self) -> dt.datetime:
+        """The time of day, aware, in UTC: what the journal writes down. It may jump."""
+        return dt.datetime.now(dt.UTC)
 
     def sleep(self, seconds: float) -> None:
         """Return after ``seconds``, or at once when stopped."""
@@ -42,18 +47,24 @@ class Clock:
 class JumpClock(Clock):
     """Time passes only when somebody sleeps, who wakes at once, later; work in threads is waited for as it is.
 
-    With ``speed`` a sleep of so many seconds takes one.
+    With ``speed`` a sleep of so many seconds takes one. With ``begin``, aware, its wall clock starts there and jumps
+    along; without, it is the machine's.
     """
 
-    def __init__(self, speed: float | None = None) -> None:
+    def __init__(self, speed: float | None = None, begin: dt.datetime | None = None) -> None:
         super().__init__()
         self._now = 0.0
+        self._begin = begin
         self._speed = speed
         self._lock = threading.Lock()
 
     def now(self) -> float:
         """Seconds slept so far, by anybody."""
         return self._now
+
+    def wall(self) -> dt.datetime:
+        """``begin``, and the seconds slept since."""
+        return super().wall() if self._begin is None else self._begin + dt.timedelta(seconds=self._now)
 
     def sleep(self, seconds: float) -> None:
         """Let time pass."""

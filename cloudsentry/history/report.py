@@ -180,8 +180,9 @@ def leads_of(event: Event, levels: Levels, now: dt.datetime) -> tuple[LeadLine, 
             needed = next((n for n, answers in enumerate(ladder) if answers >= demand.peak), scaling.most)
             needed = max(needed, scaling.least)
             ready = _ready(levels, pool, needed, demand.start)
-            lead = (demand.begins - ready).total_seconds() if ready else None
-            kept = None if now < demand.begins else lead is not None and lead >= scaling.lead
+            lead = (demand.start - ready).total_seconds() if ready else None
+            due = demand.start - dt.timedelta(seconds=scaling.lead)
+            kept = None if now < due else lead is not None and lead >= scaling.lead
             lines.append(
                 LeadLine(
                     match=demand.name,

@@ -1,7 +1,7 @@
 """The journal: revisions of events, runs, and every call's intent before the call.
 
 Every method is one transaction and thread-safe, and raises `SentryError` where the
-database cannot be used. Times come from the machine's clock, in UTC.
+database cannot be used. Times come from the clock that the journal was given, in UTC.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import datetime as dt
 import json
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Self
 
@@ -33,15 +33,21 @@ if TYPE_CHECKING:
     from cloudsentry.journal.ownership import Hold
 
 
+def machine() -> dt.datetime:
+    """The machine's clock, aware, in UTC."""
+    return dt.datetime.now(dt.UTC)
+
+
 class Journal:
     """What was wanted, what was done. One object per process is enough."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, wall: Callable[[], dt.datetime] = machine) -> None:
         """Open the database at an SQLAlchemy URL; its schema is made or upgraded where needed.
 
-        Raises `UserError` where the URL or the schema's version cannot be used.
+        ``wall`` tells the time, aware, in UTC. Raises `UserError` where the URL or the schema's version cannot be
+        used.
         """
-        self._store = Store(url)
+        self._store, self._now = Store(url), wall
 
     def close(self) -> None:
         """Close the connections."""
@@ -71,7 +77,7 @@ class Journal:
         The same digest as the newest revision's is the same revision; any other digest is a new one, also
         where an older revision had it. An event that was gone is kept again.
         """
-        now = _now()
+        now = self._now()
         with self._store.writing() as db:
             known = _locked(db, event, now)
             newest = _newest(db, event)
@@ -105,13 +111,13 @@ class Journal:
     def event_gone(self, name: str) -> None:
         """Mark an event as destroyed; revisions and runs stay. An unknown name is nothing to do."""
         with self._store.writing() as db:
-            _touch(db, name, _now(), state="gone")
+            _touch(db, name, self._now(), state="gone")
 
     # Runs, and the intents of their calls
 
     def begin(self, event: str, revision: int, goal: Goal, steps: Iterable[Step]) -> int:
         """Note that a run of this process begins, with the steps it plans; returns the run's number."""
-        now = _now()
+        now = self._now()
         with self._store.writing() as db:
             # The event's row first: a run's foreign key would lock it for reading, and two such wait for each other.
             _touch(db, event, now)
@@ -141,13 +147,13 @@ class Journal:
 
         ``op`` is what the call's effects will be marked with; ``attempt`` counts from 1.
         """
-        now = _now()
+        now = self._now()
         started = sa.func.coalesce(steps.c.started, sa.bindparam("now", now, type_=steps.c.started.type))
         self._step(run, step, state="intent", op=op, attempts=attempt, called=now, started=started, ended=None)
 
     def step_ended(self, run: int, step: str, state: StepState, attempts: int = 0, error: str = "") -> None:
         """Note how a step ended; its intent is settled by that."""
-        self._step(run, step, state=state, attempts=attempts, error=error, ended=_now())
+        self._step(run, step, state=state, attempts=attempts, error=error, ended=self._now())
 
     def retries(self, run: int) -> int:
         """How many calls of a run were made again until now, over all its steps."""
@@ -157,7 +163,7 @@ class Journal:
 
     def run_ended(self, run: int, report: Report) -> None:
         """Note the end of a run, and keep its report."""
-        now = _now()
+        now = self._now()
         with self._store.writing() as db:
             _touch(db, report.event, now)
             db.execute(
@@ -174,7 +180,7 @@ class Journal:
 
     def run_failed(self, run: int) -> None:
         """Give up a run whose process is gone: it has failed, and its calls are waited for no more."""
-        now = _now()
+        now = self._now()
         with self._store.writing() as db:
             db.execute(runs.update().where(runs.c.id == run).values(outcome="failed", ended=now))
             mine = steps.update().where(steps.c.run == run, steps.c.ended.is_(None))
@@ -223,10 +229,6 @@ class Journal:
             found = db.execute(steps.update().where(steps.c.run == run, steps.c.step == step).values(values))
             if found.rowcount == 0:
                 raise LookupError(f"run {run} has no step {step!r}: begin() or add_steps() first")
-
-
-def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
 
 
 def _newest(db: sa.Connection, event: str, number: int | None = None) -> Revision | None:

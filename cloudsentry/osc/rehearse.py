@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cloudsentry.errors import UserError
 from cloudsentry.osc import base
+from cloudsentry.osc.report import drawn, form_of, written
 
 if TYPE_CHECKING:
     from cloudsentry.rehearse import Verdict
@@ -18,12 +21,16 @@ class Rehearse(base.Lister):
 
     A crowd is made up from the timetable, servers take --boot seconds, faults come from --chaos, and the clock
     jumps from one thing to the next: 15 days take minutes. No cloud is called and the journal is not touched.
+    --report writes what `event report` would write of it afterwards, with the crowd's figures; --keep leaves the
+    rehearsal's own journal in a folder, for `explain` and `event report`.
     """
 
     _epilog = """examples:
   %(prog)s koshien-2010.yaml
   %(prog)s koshien-2010.yaml --chaos busy,blind,server-lost
   %(prog)s koshien-2010.yaml --chaos all --seed 7 -f json
+  %(prog)s koshien-2010.yaml --chaos all --report rehearsal.html
+  %(prog)s koshien-2010.yaml --keep rehearsed
 
 exit codes: 0 GO, 1 NO-GO (the reasons are told), 2 bad input"""
 
@@ -39,26 +46,43 @@ exit codes: 0 GO, 1 NO-GO (the reasons are told), 2 bad input"""
         parser.add_argument(
             "--boot", type=positive, default=120.0, metavar="SECONDS", help="how long servers boot (default: 120)"
         )
+        parser.add_argument(
+            "--report", type=Path, metavar="FILE", help="write a report of it: .html (extra [report]), .md or .json"
+        )
+        parser.add_argument("--keep", type=Path, metavar="FOLDER", help="leave its journal in a new or empty folder")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         """One row per match; the verdict below."""
         from cloudsentry.rehearse import Rehearsal, parsed
 
+        report, keep = parsed_args.report, parsed_args.keep
+        form = form_of(report) if report else ""
+        event = self.sentry.load(parsed_args.file)
+        if keep:
+            _emptied(keep)
         rehearsal = Rehearsal(
-            self.sentry.load(parsed_args.file),
+            event,
             self.sentry.settings,
             kinds=parsed(parsed_args.chaos),
             seed=parsed_args.seed,
             speed=parsed_args.speed,
             boot=parsed_args.boot,
             tell=base.say,
+            keep=keep.absolute() if keep else None,
+            reported=bool(report),
         )
         verdict = rehearsal.play()
         self.exit_code = 0 if verdict.go else 1
         base.say(headline(verdict))
         for reason in verdict.reasons:
             base.say(f"  {reason}")
+        if report:
+            written(report, drawn(rehearsal.report(verdict), form))
+            base.say(f"{report}: its report")
+        if keep:
+            journal = keep.absolute() / "journal.sqlite"
+            base.say(f"OS_JOURNAL__CONNECTION=sqlite:///{journal} cloudsentry explain {event.event}")
         return COLUMNS, [
             (
                 line.match,
@@ -72,6 +96,16 @@ exit codes: 0 GO, 1 NO-GO (the reasons are told), 2 bad input"""
             )
             for line in verdict.matches
         ]
+
+
+def _emptied(folder: Path) -> None:
+    """Make a folder that has nothing in it. Raises `UserError` where there is something, or where it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise UserError(f"{folder} is not empty: a rehearsal's journal begins anew")
+    except OSError as error:
+        raise UserError(f"{folder} cannot be used: {error.strerror}") from error
 
 
 def headline(verdict: Verdict) -> str:

@@ -8,11 +8,13 @@ import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from cloudsentry.errors import UserError
 from cloudsentry.osc import base
 
 FORMATS = ("html", "md", "json")
+"""Of a file's name the last part says which."""
 
 
 class Report(base.Command):
@@ -52,11 +54,11 @@ class Report(base.Command):
 
         figures = tuple(read(title, path) for title, path in parsed_args.figure)
         found = replace(history(self.sentry, parsed_args.event), figures=figures)
-        text = _drawn(found, parsed_args.format)
+        text = drawn(found, parsed_args.format)
         if parsed_args.out is None:
             self.app.stdout.write(text)
         else:
-            _written(parsed_args.out, text)
+            written(parsed_args.out, text)
 
 
 def _figure(value: str) -> tuple[str, Path]:
@@ -67,19 +69,34 @@ def _figure(value: str) -> tuple[str, Path]:
     return title.strip(), Path(path)
 
 
-def _drawn(found: object, form: str) -> str:
-    from importlib import import_module
+def form_of(path: Path) -> str:
+    """The format that a file's name asks for. Raises `UserError` where it asks for none, or for one that cannot be."""
+    form = path.suffix.removeprefix(".").lower()
+    if form not in FORMATS:
+        raise UserError(f"{path}: reports end in .html, .md or .json")
+    _renderer(form)
+    if not path.parent.is_dir():
+        raise UserError(f"{path} cannot be written: there is no folder {path.parent}")
+    return form
 
-    try:
-        module = import_module(f"cloudsentry.render.report_{form}")
-    except ImportError as error:
-        raise UserError(f"HTML reports need the extra [report] (pip install cloudsentry[report]): {error}") from error
-    text: str = module.report(found)
+
+def drawn(found: object, form: str) -> str:
+    """A history in one of the formats. Raises `UserError` where what draws it is not installed."""
+    text: str = _renderer(form).report(found)
     return text
 
 
-def _written(path: Path, text: str) -> None:
-    """All of it, or what was there before."""
+def _renderer(form: str) -> Any:
+    from importlib import import_module
+
+    try:
+        return import_module(f"cloudsentry.render.report_{form}")
+    except ImportError as error:
+        raise UserError(f"HTML reports need the extra [report] (pip install cloudsentry[report]): {error}") from error
+
+
+def written(path: Path, text: str) -> None:
+    """Write a file: all of it, or what was there before stays. Raises `UserError`."""
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:

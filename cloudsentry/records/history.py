@@ -63,8 +63,8 @@ class LeadLine:
     """One match and one scaled pool.
 
     ``needed`` is the servers that answer the match's crowd, ``ready`` since when they were there without a gap,
-    ``lead`` the seconds from then to the first of the crowd, ``promised`` what the event asks for. ``kept`` is None
-    while the match is still to come.
+    ``lead`` the seconds from then until the whole crowd is there at the match's ``start``, ``promised`` what the event
+    asks for. ``kept`` is None before that can be said.
     """
 
     match: str
@@ -135,10 +135,12 @@ class Curve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """Lines that belong together, from outside of the journal."""
+    """Lines that belong together, from outside of the journal. ``source`` says where they were read, or made up."""
 
     title: str
     curves: tuple[Curve, ...]
+    unit: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +165,8 @@ class History:
     decisions: tuple[DecisionLine, ...]
     moves: tuple[MoveLine, ...]
     figures: tuple[Figure, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What a reader must know before anything else, such as that it was a rehearsal."""
 
     @property
     def hours(self) -> float:

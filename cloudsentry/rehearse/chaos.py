@@ -96,7 +96,7 @@ def mended(fault: Fault, clouds: Sequence[FakeCloud], boot_looks: int) -> None:
 def _rule(verb: str, kind: str, times: int = 1) -> Callable[[FakeCloud, str, int], None]:
     def act(cloud: FakeCloud, event: str, boot_looks: int) -> None:
         with cloud.work() as state:
-            state.faults.append(FaultRule(verb=verb, kind=kind, times=times))  # type: ignore[arg-type]
+            state.faults.append(FaultRule(verb=verb, kind=kind, times=times))
 
     return act
 

@@ -7,7 +7,7 @@ import datetime as dt
 import random
 from collections.abc import Sequence
 
-from cloudsentry.spec.calendar import Calendar, Match, instant, repeated
+from cloudsentry.spec.calendar import Calendar, Match, begin, repeated
 
 LEVEL = 0.6
 """Share of the crowd that is there before the finale."""
@@ -53,7 +53,7 @@ def _course(match: Match, zone: str, rng: random.Random) -> Course:
     share = max(0.3, rng.gauss(1.0, match.uncertainty / SPREAD))
     return Course(
         name=match.match,
-        start=instant(match.start, zone),
+        start=begin(match, zone),
         length=match.length,
         ramp=match.ramp,
         finale=match.finale or min(900.0, match.length),

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import datetime as dt
 import math
 import random
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 from cloudsentry import conf
 from cloudsentry.errors import SentryError, UserError
 from cloudsentry.executor.clock import JumpClock
+from cloudsentry.history.report import history
+from cloudsentry.records.history import History
 from cloudsentry.records.reports import Report
 from cloudsentry.records.scaling import Boot, Missing, Reading
 from cloudsentry.rehearse import chaos, crowd, stage
+from cloudsentry.rehearse.record import Recorder
 from cloudsentry.scaling.leads import BOOT_UNKNOWN
 from cloudsentry.scaling.scale import Scaler
 from cloudsentry.sentry import Sentry
@@ -86,19 +92,29 @@ class Rehearsal:
         speed: float | None = None,
         boot: float = 120.0,
         tell: Callable[[str], None] = lambda line: None,
+        keep: Path | None = None,
+        reported: bool = False,
     ) -> None:
-        """``boot`` is the seconds that servers take. Raises `UserError` for an event without matches or scaling."""
+        """``boot`` is the seconds that servers take; ``keep`` a folder that the journal is left in.
+
+        ``reported`` is whether `report` will be asked: reading a whole journal takes seconds.
+
+        Raises `UserError` for an event without matches or scaling.
+        """
         if event.calendar is None or not event.calendar.matches or not event.scaling:
             raise UserError(f"event {event.event} has no matches, or scales no pool: there is nothing to rehearse")
         self._event, self._clouds = stage.staged(event)
-        self._settings, self._tell = settings, tell
+        self._settings, self._tell, self._keep, self._seed = settings, tell, keep, seed
+        self._reported = reported
         self._courses = crowd.crowds(event.calendar, seed)
         self._notice = dt.timedelta(seconds=max(one.lead for one in event.scaling.values()) + BOOT_UNKNOWN)
         self._faults = chaos.scheduled(kinds, self._courses, self._notice) if kinds else ()
         self._courses = chaos.resized(self._courses, self._faults)
         self._demands = event.calendar.demands()
-        self._clock = JumpClock(speed)
         self._begin = self._demands[0].begins - self._notice - dt.timedelta(seconds=NEAR)
+        self._clock = JumpClock(speed, self._begin)
+        self._recorder = Recorder()
+        self._history: History | None = None
         self._boot_looks = max(1, math.ceil(boot / stage.POLL))
         self._rng = random.Random(seed)
         self._mended = self._begin
@@ -110,11 +126,14 @@ class Rehearsal:
         for cloud in self._clouds:
             with cloud.work() as state:
                 state.boot_looks = self._boot_looks
-        with tempfile.TemporaryDirectory(prefix="cloudsentry-rehearsal-") as folder:
-            sentry = Sentry(stage.settings_in(Path(folder), self._settings), clock=self._clock)
-            scaler = Scaler(sentry, wall=self._now, signals=self._signal, boots=self._boots)
+        with contextlib.nullcontext(self._keep) if self._keep else _folder() as folder:
+            sentry = Sentry(stage.settings_in(folder, self._settings), clock=self._clock)
+            scaler = Scaler(sentry, wall=self._clock.wall, signals=self._signal, boots=self._boots)
             try:
-                return self._played(sentry, scaler)
+                verdict = self._played(sentry, scaler)
+                if self._reported:
+                    self._history = history(sentry, self._event.event, now=self._clock.wall())
+                return verdict
             finally:
                 scaler.close()
                 sentry.close()
@@ -123,11 +142,21 @@ class Rehearsal:
         """End soon."""
         self._clock.stop()
 
-    def _now(self) -> dt.datetime:
-        return self._begin + dt.timedelta(seconds=self._clock.now())
+    def report(self, verdict: Verdict) -> History:
+        """The history of what was played, with the figures of its crowd. Raises `LookupError` where none is kept."""
+        if self._history is None:
+            raise LookupError("nothing was played, or not to be reported")
+        kinds = ", ".join(fault.kind for fault in self._faults) or "none"
+        told = (
+            f"A rehearsal: clouds in memory, a crowd that was made up from the timetable (seed {self._seed}), faults: "
+            f"{kinds}. Nothing here was measured on real servers.",
+            f"{'GO' if verdict.go else 'NO-GO'}: {'; '.join(verdict.reasons)}.",
+        )
+        found = dataclasses.replace(self._history, figures=self._recorder.figures(), notes=told)
+        return cast(History, told_as(found, stage.real))
 
     def _boots(self, event: str) -> tuple[Boot, ...]:
-        # As from the journal's runs, whose times are those of the machine's clock and not of this one.
+        # As from the journal's runs, which hundreds of thousands of questions would make a rehearsal slow.
         return tuple(Boot(unit="", batch=1, seconds=seconds) for seconds in self._took[-50:])
 
     def _played(self, sentry: Sentry, scaler: Scaler) -> Verdict:
@@ -135,8 +164,8 @@ class Rehearsal:
         faults, ending = list(self._faults), list(self._faults)
         last = self._demands[-1].ends + dt.timedelta(seconds=GIVEN_BACK)
         day = None
-        while self._now() < last and not self._clock.stopped:
-            now = self._now()
+        while self._clock.wall() < last and not self._clock.stopped:
+            now = self._clock.wall()
             if day != now.date():
                 day = now.date()
                 self._tell(f"{day}: {self._tally.ticks} ticks, {self._tally.runs} runs")
@@ -165,10 +194,10 @@ class Rehearsal:
         except SentryError as error:
             self._tally.failed.append(f"{now:%Y-%m-%d %H:%M} UTC: {error}")
         self._tally.ticks += 1
-        self._watch(before, now, self._now())  # until a run has ended, its servers count for nothing
+        self._watch(before, now, self._clock.wall())  # until a run has ended, its servers count for nothing
 
     def _rest(self, began: dt.datetime) -> None:
-        now = self._now()
+        now = self._clock.wall()
         wait = TICK if self._near(now) else REST
         until = began + dt.timedelta(seconds=wait)
         if until <= now:
@@ -189,7 +218,7 @@ class Rehearsal:
         return any(one.begins - margin <= now <= one.ends + margin for one in self._demands)
 
     def _signal(self, spec: SignalSpec) -> Reading | Missing:
-        now = self._now()
+        now = self._clock.wall()
         if chaos.active(self._faults, "blind", now):
             return Missing(why="rehearsed: no answer", source="rehearsal")
         load = crowd.load(self._courses, now) * self._rng.gauss(1, 0.02)
@@ -198,19 +227,20 @@ class Rehearsal:
             load *= 11
         return Reading(value=max(0.0, load), unit="requests/s", source="rehearsal")
 
-    def _watch(self, supply: dict[str, float], first: dt.datetime, last: dt.datetime) -> None:
+    def _watch(self, supply: dict[str, dict[str, float]], first: dt.datetime, last: dt.datetime) -> None:
         """Compare what serves with what comes, between two moments."""
         for pool, scaling in self._event.scaling.items():
             for demand in self._demands:
                 due = demand.start - dt.timedelta(seconds=scaling.lead)
                 if first <= due < last:
-                    self._tally.ready[demand.name, pool] = supply[pool] >= demand.peak * (1 - 1e-9)
-        moment = first
+                    self._tally.ready[demand.name, pool] = sum(supply[pool].values()) >= demand.peak * (1 - 1e-9)
+        moment, totals = first, {pool: sum(hosts.values()) for pool, hosts in supply.items()}
         while moment < last:
             step = min(30.0, (last - moment).total_seconds())
             load = crowd.load(self._courses, moment)
+            self._recorder.note(moment, load, supply)
             on = [course.name for course in self._courses if self._during(course, moment)]
-            for pool, answers in supply.items():
+            for pool, answers in totals.items():
                 for name in on if load > answers else ():
                     key = (name, pool)
                     self._tally.short[key] = self._tally.short.get(key, 0.0) + step
@@ -289,6 +319,24 @@ class Rehearsal:
             if names:
                 found.append(f"{pool} answers {top:g} requests/s at the most, too few for {', '.join(names)}")
         return found
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="cloudsentry-rehearsal-") as folder:
+        yield Path(folder)
+
+
+def told_as(value: Any, word: Callable[[str], str]) -> Any:
+    """A record with every text in it, also of the records and tuples that it holds, as ``word`` has it."""
+    if isinstance(value, str):
+        return word(value)
+    if isinstance(value, tuple):
+        return tuple(told_as(one, word) for one in value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        parts = ((part.name, getattr(value, part.name)) for part in dataclasses.fields(value))
+        return dataclasses.replace(value, **{name: told_as(part, word) for name, part in parts})
+    return value
 
 
 def _late(line: MatchLine) -> str:

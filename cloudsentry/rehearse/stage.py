@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import os
+import re
 from pathlib import Path
 
 from cloudsentry.conf import Settings
@@ -13,12 +14,21 @@ from cloudsentry.spec.event import Event, Pin
 
 POLL = 10.0
 """Seconds between looks while servers boot: a rehearsal has many boots."""
+PREFIX = "rehearsal-"
 _NUMBERS = itertools.count(1)
 
 
+def real(text: str) -> str:
+    """A text about a rehearsal with the names of the event's own clouds."""
+    return re.sub(rf"\b{PREFIX}\d+-\d+-", "", text)
+
+
 def staged(event: Event) -> tuple[Event, tuple[FakeCloud, ...]]:
-    """The event with every driver a fake one, and its clouds, which have the hypervisors that its pins name."""
-    prefix = f"rehearsal-{os.getpid()}-{next(_NUMBERS)}"
+    """The event with every driver a fake one, and its clouds, which have the hypervisors that its pins name.
+
+    What is outside of it has another name than the real one, so that nothing can be mixed up; `real` gives it back.
+    """
+    prefix = f"{PREFIX}{os.getpid()}-{next(_NUMBERS)}"
     sites = {
         name: site.model_copy(update={"cloud": f"{prefix}-{site.cloud}"}) for name, site in sorted(event.sites.items())
     }
@@ -75,11 +85,12 @@ def settings_in(folder: Path, settings: Settings) -> Settings:
     )
 
 
-def serving(event: Event, pool: str, clouds: tuple[FakeCloud, ...]) -> float:
-    """Requests per second that a pool's active servers answer, as its scaling has them."""
+def serving(event: Event, pool: str, clouds: tuple[FakeCloud, ...]) -> dict[str, float]:
+    """Requests per second that a pool's active servers answer, as its scaling has them, by hypervisor."""
     scaling, pins = event.scaling[pool], event.pools[pool].pins
     top = max((pin.weight for pin in pins), default=0)
     here = event.sites[event.pools[pool].site].cloud
+    found: dict[str, float] = {}
     servers = [
         one.server
         for cloud in clouds
@@ -87,8 +98,12 @@ def serving(event: Event, pool: str, clouds: tuple[FakeCloud, ...]) -> float:
         for one in cloud.state.servers.get(event.event, {}).values()
         if one.server.status == "ACTIVE" and not one.server.task
     ]
-    weights = [_weight(server.mark.unit, pool, pins) for server in servers]
-    return sum(scaling.per_server * (weight / top if top else 1.0) for weight in weights if weight is not None)
+    for server in servers:
+        weight = _weight(server.mark.unit, pool, pins)
+        if weight is not None:
+            answers = scaling.per_server * (weight / top if top else 1.0)
+            found[server.hypervisor] = found.get(server.hypervisor, 0.0) + answers
+    return found
 
 
 def _weight(unit: str, pool: str, pins: list[Pin]) -> int | None:

@@ -46,7 +46,8 @@ def plots(history: History) -> tuple[tuple[str, str], ...]:
             lines = [line for line in history.decisions if line.pool == pool and line.demand is not None]
             drawn.append((said, _svg(len(drawn), said, partial(_load, decisions=lines))))
         for figure in history.figures:
-            drawn.append((figure.title, _svg(len(drawn), figure.title, partial(_curves, figure=figure))))
+            said = f"{figure.title}. {figure.source}" if figure.source else figure.title
+            drawn.append((said, _svg(len(drawn), figure.title, partial(_curves, figure=figure))))
         ended = [run for run in history.runs if run.seconds is not None]
         if ended:
             said = "How long each run took, and how it ended"
@@ -103,6 +104,7 @@ def _curves(axes: Any, figure: Figure) -> None:
         times, values = broken(curve)
         axes.plot(times, values, color=f"C{number % 10}", linestyle=DASHES[number // 10], label=curve.name or "all")
     axes.set_ylim(bottom=0)
+    axes.set_ylabel(figure.unit)
     _dates(axes)
     if figure.curves:
         _legend(axes)

@@ -43,7 +43,7 @@ def headline(history: History) -> tuple[str, ...]:
     judged = [line for line in history.leads if line.kept is not None]
     kept = sum(bool(line.kept) for line in judged)
     hours = ", ".join(f"{cloud.hours:.1f} on {cloud.cloud}" for cloud in history.clouds)
-    lines = [f"{done} of {len(history.runs)} runs reached their end as wanted."]
+    lines = [*history.notes, f"{done} of {len(history.runs)} runs reached their end as wanted."]
     if judged:
         lines.append(f"Capacity was there in time for {kept} of {len(judged)} crowds.")
     if hours:
@@ -80,7 +80,7 @@ def _leads(history: History) -> Table:
         (
             line.match,
             line.pool,
-            when(line.begins),
+            when(line.start),
             f"{line.crowd:g}",
             str(line.needed),
             when(line.ready) or "never",
@@ -90,7 +90,7 @@ def _leads(history: History) -> Table:
         )
         for line in history.leads
     )
-    columns = ("Match", "Pool", "Crowd from", "Requests/s", "Servers needed", "There since", "Lead", "Promised", "Kept")
+    columns = ("Match", "Pool", "Start", "Requests/s", "Servers needed", "There since", "Lead", "Promised", "Kept")
     none = "The event has no timetable, or scales no pool."
     return _table("Lead times", columns, rows, none, {3, 4, 6, 7})
 

@@ -7,7 +7,7 @@ import zoneinfo
 from dataclasses import dataclass
 
 from cloudsentry.errors import UserError
-from cloudsentry.spec.calendar import Calendar, Match, instant, repeated
+from cloudsentry.spec.calendar import Calendar, Match, begin, repeated
 from cloudsentry.spec.event import Event
 from cloudsentry.spec.scaling import capacities
 
@@ -92,13 +92,13 @@ def _apart(calendar: Calendar | None, match: str) -> Calendar | None:
 
 def _later(match: Match, by: float, calendar: Calendar) -> Match:
     zone = zoneinfo.ZoneInfo(calendar.timezone)
-    start = (instant(match.start, calendar.timezone) + dt.timedelta(seconds=by)).astimezone(zone)
-    return match.model_copy(update={"start": start.replace(tzinfo=None, fold=0)})
+    start = (begin(match, calendar.timezone) + dt.timedelta(seconds=by)).astimezone(zone)
+    return match.model_copy(update={"start": start.replace(tzinfo=None, fold=0), "fold": start.fold or None})
 
 
 def _moves(event: Event, calendar: Calendar, old: Match, new: Match) -> list[Moved]:
     zone = zoneinfo.ZoneInfo(calendar.timezone)
-    starts = [instant(match.start, calendar.timezone).astimezone(zone) for match in (old, new)]
+    starts = [begin(match, calendar.timezone).astimezone(zone) for match in (old, new)]
 
     def moved(what: str, pool: str, servers: int | None, offset: float, more: float = 0.0) -> Moved:
         # Added in UTC: on the wall clock a change of the clocks would be lost.

@@ -6,7 +6,7 @@ import datetime as dt
 import itertools
 import re
 import zoneinfo
-from typing import Annotated
+from typing import Annotated, Literal
 
 from dateutil.rrule import rrulestr
 from pydantic import BeforeValidator, Field, WithJsonSchema
@@ -56,9 +56,27 @@ class Match(Part):
         description="Comes again: an RRULE of RFC 5545 with COUNT or UNTIL, such as FREQ=DAILY;COUNT=5, on the wall "
         "clock of the calendar's zone.",
     )
+    fold: Literal[1] | None = Field(
+        None, description="1 where the clocks go back over `start` and the second time that they show it is meant."
+    )
     finale: Seconds = Field(
         0, description="The last part of `length`, when bursts come: then capacity is kept above the load of now."
     )
+
+
+class Timetable(Part):
+    """Matches that stand in an iCalendar file; what every one of them has that the file does not say."""
+
+    ical: Annotated[str, Field(min_length=1, max_length=1000)] = Field(
+        description="Path of an iCalendar file (.ics), from the event file's folder; needs the extra [calendar]."
+    )
+    crowd: Annotated[float, Field(gt=0, le=1e9)] | None = Field(
+        None, description="Requests per second of entries that have no X-CLOUDSENTRY-CROWD."
+    )
+    uncertainty: Annotated[float, Field(ge=0, le=10)] | None = Field(None, description="As of a match.")
+    ramp: Seconds | None = Field(None, description="As of a match.")
+    finale: Seconds | None = Field(None, description="As of a match.")
+    kind: Name | None = Field(None, description="Of entries that have no X-CLOUDSENTRY-KIND.")
 
 
 class Calendar(Part):
@@ -85,7 +103,7 @@ def _demand(match: Match, zone: str) -> Demand:
     # would be an hour too long or too short.
     return Demand(
         name=match.match,
-        start=instant(match.start, zone),
+        start=begin(match, zone),
         length=match.length,
         ramp=match.ramp,
         peak=match.crowd * (1 + match.uncertainty),
@@ -125,9 +143,14 @@ def starts(rule: str, first: dt.datetime) -> list[dt.datetime]:
     return found
 
 
-def instant(when: dt.datetime, zone: str) -> dt.datetime:
-    """A local time of an IANA zone in UTC; the earlier one where the clocks went back over it."""
-    return when.replace(tzinfo=zoneinfo.ZoneInfo(zone), fold=0).astimezone(dt.UTC)
+def instant(when: dt.datetime, zone: str, fold: int = 0) -> dt.datetime:
+    """A local time of an IANA zone in UTC; of two that the clocks show alike the earlier, with ``fold`` 1 the later."""
+    return when.replace(tzinfo=zoneinfo.ZoneInfo(zone), fold=fold).astimezone(dt.UTC)
+
+
+def begin(match: Match, zone: str) -> dt.datetime:
+    """When a match starts, in UTC."""
+    return instant(match.start, zone, match.fold or 0)
 
 
 def exists(when: dt.datetime, zone: str) -> bool:

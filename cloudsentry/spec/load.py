@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,13 +15,14 @@ from cloudsentry.errors import Fault, SpecError
 from cloudsentry.spec.check import check
 from cloudsentry.spec.event import Event
 from cloudsentry.spec.positions import SIZE_MAX, Tree, parse, too_large
+from cloudsentry.spec.timetable import Read, with_timetable
 from cloudsentry.spec.wording import faults_of
 
 
 def load(path: str | os.PathLike[str]) -> Event:
     """The event of a file. Raises SpecError with every fault of it, also where it cannot be read."""
     file = os.fspath(path)
-    return load_text(_decoded(_read(file), file), file)
+    return load_text(text_of(file), file, read=partial(_beside, os.path.dirname(file)))
 
 
 def load_all(paths: Iterable[str | os.PathLike[str]]) -> tuple[Event, ...]:
@@ -37,9 +39,12 @@ def load_all(paths: Iterable[str | os.PathLike[str]]) -> tuple[Event, ...]:
     return tuple(events)
 
 
-def load_text(text: str, name: str) -> Event:
-    """The event in ``text``; ``name`` is what faults call the file. Raises SpecError with every fault."""
-    tree = parse(text, name)
+def load_text(text: str, name: str, read: Read | None = None) -> Event:
+    """The event in ``text``; ``name`` is what faults call the file. Raises SpecError with every fault.
+
+    ``read`` gives a file that the event names, by its path from the event's folder, with its whole path.
+    """
+    tree = with_timetable(parse(text, name), read)
     event, faults = _modelled(tree)
     broken = {(fault.line, fault.column) for fault in tree.faults}
     told = {fault for fault in (*faults, *check(tree)) if (fault.line, fault.column) not in broken}
@@ -80,6 +85,17 @@ def from_dict(data: Mapping[str, Any], name: str = "revision") -> Event:
     except ValidationError as error:
         tree = Tree(file=name, data=plain, keys={}, values={}, faults=())
         raise SpecError(tuple(faults_of(error, tree))) from error
+
+
+def text_of(path: str | os.PathLike[str]) -> str:
+    """What stands in a file. Raises `SpecError` where it cannot be read, is too large, or is not UTF-8."""
+    file = os.fspath(path)
+    return _decoded(_read(file), file)
+
+
+def _beside(folder: str, name: str) -> tuple[str, str]:
+    path = os.path.join(folder, name)
+    return path, text_of(path)
 
 
 def _read(file: str) -> bytes:

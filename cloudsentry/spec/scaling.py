@@ -61,7 +61,7 @@ class Scaling(Part):
     )
     cooldown: Seconds = Field(300, description="Time between a change and the next one, outside the matches' windows.")
     hold: Seconds = Field(3600, description="How long servers that a call brought are kept, whatever the policy says.")
-    lead: Seconds = Field(900, description="How long before the crowd the servers must serve; boots come on top.")
+    lead: Seconds = Field(900, description="How long before a match's start its servers must serve; boots come on top.")
     utilisation: Annotated[float, Field(gt=0, le=1)] = Field(
         0.7, description="Share of the capacity that measured load may fill (policy target)."
     )

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from cloudsentry.records.marks import NAME_MAX
+from cloudsentry.spec.calendar import Timetable
 from cloudsentry.spec.event import NAME_PATTERN, NAME_WORDS, Event
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -21,7 +22,16 @@ def schema() -> dict[str, Any]:
 def _schema() -> dict[str, Any]:
     made = Event.model_json_schema(by_alias=True, mode="validation")
     _name_keys(made)
+    _timetable(made)
     return {"$schema": DIALECT, **made, "title": "cloudsentry event"}
+
+
+def _timetable(made: dict[str, Any]) -> None:
+    """Matches may be named as a file: the models never see that, for it is read before."""
+    made["$defs"]["Timetable"] = Timetable.model_json_schema(mode="validation")
+    matches = made["$defs"]["Calendar"]["properties"]["matches"]
+    listed = {key: matches.pop(key) for key in ("type", "items")}
+    matches["anyOf"] = [listed, {"$ref": "#/$defs/Timetable"}]
 
 
 def _name_keys(node: object) -> None:

@@ -10,6 +10,8 @@ import pytest
 from cloudsentry.errors import UserError
 from cloudsentry.osc.shift import seconds
 from cloudsentry.rehearse import Rehearsal, Verdict, parsed
+from cloudsentry.rehearse.record import Recorder
+from cloudsentry.render import report_html
 from cloudsentry.scaling.shift import planned
 from cloudsentry.spec.event import Event
 from cloudsentry.spec.load import load_text
@@ -80,6 +82,34 @@ steering:
     verdict = Rehearsal(load_text(text, "cup.yaml"), settings(tmp_path)).play()
     assert verdict.go, verdict.reasons
     assert not (tmp_path / "images.js").exists()
+
+
+def test_the_report_is_of_the_event_s_own_days_and_says_that_nothing_of_it_was_measured(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(event(), settings(tmp_path), kinds=("server-lost",), keep=tmp_path / "kept", reported=True)
+    found = rehearsal.report(rehearsal.play())
+    assert found.notes[0].startswith("A rehearsal: clouds in memory")
+    assert "server-lost" in found.notes[0]
+    assert {line.started.date() for line in found.runs} == {dt.date(2026, 10, 24)}
+    assert [line.kept for line in found.leads] == [True, True]
+    assert [cloud.cloud for cloud in found.clouds] == ["private"], "as the event calls it"
+    whole, *of_the_day = found.figures
+    assert all("Synthesised" in figure.source for figure in found.figures)
+    crowd, front = whole.curves
+    assert max(value for _, value in crowd.points) > 900 * 0.5
+    assert max(value for _, value in front.points) >= 900 * 1.2, "what was announced was there"
+    assert [figure.unit for figure in of_the_day] == ["sessions", "Mbit/s", "%"]
+    assert {curve.name for figure in of_the_day for curve in figure.curves} == {"xeon1"}
+    assert (tmp_path / "kept" / "journal.sqlite").exists()
+    assert "A rehearsal" in report_html.report(found)
+
+
+def test_what_is_asked_of_a_hypervisor_beyond_what_it_answers_is_trouble_and_not_traffic() -> None:
+    recorder, start = Recorder(), dt.datetime(2026, 10, 24, tzinfo=dt.UTC)
+    recorder.note(start, 300, {"front": {"xeon1": 100.0, "opteron1": 50.0}})
+    _, sessions, traffic, used = recorder.figures()
+    assert [curve.points[0][1] for curve in used.curves] == [200, 200]
+    assert [curve.points[0][1] for curve in traffic.curves] == [50 * 8 * 0.025, 100 * 8 * 0.025]
+    assert [round(curve.points[0][1] / 10.667) for curve in sessions.curves] == [50, 100]
 
 
 def test_a_fault_that_nobody_knows_is_refused() -> None:
