@@ -1,6 +1,7 @@
 """The hall's floor for moves: what would move how, moving it, and going on, back or away after a crash.
 
 ``asking``  what is asked, in the house's words: candidates, with every reason against each
+``forecast`` how long it would take, and whether it may begin now
 ``fleet``   several moves under way at once, within a budget; a group as one unit or not at all
 ``hall``    the verbs
 

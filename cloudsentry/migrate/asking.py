@@ -81,7 +81,8 @@ class Candidate:
 class Asking:
     """Candidates of an event. ``servers`` are what stands; ``unplannable`` says why an event cannot be planned.
 
-    ``mover`` makes the driver of a move, ``check`` lets it look, trying again while nobody answers.
+    ``mover`` makes the driver of a move, ``check`` lets it look, trying again while nobody answers; ``warmer`` says
+    why a move by `image` should rather be one by `warm`, if it should.
     """
 
     event: Event
@@ -90,6 +91,7 @@ class Asking:
     mover: Callable[[Move], MoverDriver]
     check: Callable[[MoverDriver, MoveOrder], Findings]
     unplannable: Callable[[Event], tuple[str, ...]]
+    warmer: Callable[[Move, Findings], str] = lambda move, found: ""
 
     def candidates(self, asked: Asked) -> list[Candidate]:
         """One per move, in order. Raises `UserError` for what is neither a pool nor a server."""
@@ -126,10 +128,17 @@ class Asking:
         listed = mine or [line for line in self.servers if line.unit.split("@")[0] == pool]
         if choice[0] == "live" and not mine:
             listed = [line for line in listed if line.hypervisor not in asked.hypervisors] or listed
-        return [
+        made = [
             self._candidate(asked, choice, cloud, pool, line, _turn(asked.hypervisors, index))
             for index, line in enumerate(listed)
         ]
+        return made if asked.mover else [self._warmer(one) for one in made]
+
+    def _warmer(self, one: Candidate) -> Candidate:
+        """By `warm`, where that is worth it and nothing speaks against it."""
+        why = self.warmer(one.move, one.found) if one.move.mover == "image" and not one.refusals else ""
+        better = self._checked(replace(one.move, mover="warm"), why) if why else one
+        return one if better.refusals else better
 
     def _candidate(
         self,

@@ -20,6 +20,7 @@ from cloudsentry.journal import Journal
 from cloudsentry.journal.moves import Moves
 from cloudsentry.migrate.asking import Asked, Asking, Candidate, order_of, unplannable
 from cloudsentry.migrate.fleet import Gate, Slots, sail
+from cloudsentry.migrate.forecast import Forecast, closed
 from cloudsentry.migrate.holds import Holds
 from cloudsentry.migrate.placing import Placing
 from cloudsentry.planner import moves as planner
@@ -66,15 +67,15 @@ class Migration:
     def plan(self, asked: Asked) -> tuple[MovePlan, ...]:
         """What would move how, how long it would take, and every reason why it cannot. Writes nothing."""
         event, asked, candidates = self._candidates(asked)
-        took = self._seconds(event, candidates)
-        late = self._closed(event, asked, sum(took) / (asked.budget or Budget()).slots)
+        took = self._forecast.seconds(event, candidates)
+        late = closed(event, asked, sum(took) / (asked.budget or Budget()).slots)
         return tuple(
             planner.row(
                 one.order.name or one.order.pool,
                 (one.move.source, one.move.target),
                 (one.move.mover, one.why),
                 one.found,
-                seconds,
+                (seconds, self._forecast.gap(one)),
                 (*one.refusals, *late),
             )
             for one, seconds in zip(candidates, took, strict=True)
@@ -96,42 +97,12 @@ class Migration:
             mover=self._mover,
             check=lambda mover, order: reading(lambda: mover.check(order), self._pace, self._clock),
             unplannable=unplannable(self._sentry.plan),
+            warmer=self._forecast.warmer,
         )
 
-    def _seconds(self, event: Event, candidates: Sequence[Candidate]) -> list[float]:
-        earlier, boots = self._moves.of(), self._boots(event.event)
-        return [
-            planner.seconds(
-                one.move.mover,
-                copy_bytes=one.found.copy_bytes,
-                per_second=planner.rate(earlier, one.move.source, one.move.target),
-                boots=boots,
-                drain=max(
-                    (event.balancers[name].drain for name in spec.balancers_of(event, one.order.pool)), default=0.0
-                ),
-                memory_mb=one.found.memory_mb,
-            )
-            for one in candidates
-        ]
-
-    def _boots(self, event: str) -> list[float]:
-        return [
-            (run.ended - run.started).total_seconds()
-            for run in self._sentry.runs(event)
-            if run.goal == "apply" and run.outcome == "done" and run.ended is not None and run.writes
-        ]
-
-    @staticmethod
-    def _closed(event: Event, asked: Asked, needed: float) -> tuple[str, ...]:
-        """Why nothing may begin now, where the asked window is not open."""
-        if asked.window != "quiet" or event.calendar is None:
-            return ()
-        now = dt.datetime.now(dt.UTC)
-        opens = planner.opens(event.calendar.demands(), now, needed)
-        if opens <= now:
-            return ()
-        told = f"{opens:%Y-%m-%d %H:%M}Z"
-        return (f"window quiet: {needed:.0f} s would reach into a match; it opens at {told} (--window any: now)",)
+    @property
+    def _forecast(self) -> Forecast:
+        return Forecast(self._sentry, self._moves.of())
 
     # Moving
 
@@ -144,9 +115,9 @@ class Migration:
         event, asked, candidates = self._candidates(asked)
         if not candidates:
             raise UserError(f"there is no server of {asked.what} to move")
-        took = self._seconds(event, candidates)
+        took = self._forecast.seconds(event, candidates)
         refusals = [line for one in candidates for line in one.refusals]
-        refusals += self._closed(event, asked, sum(took) / (asked.budget or Budget()).slots)
+        refusals += closed(event, asked, sum(took) / (asked.budget or Budget()).slots)
         if refusals:
             raise PlanError(tuple(dict.fromkeys(refusals)))
         ended: list[Move] = []
@@ -172,7 +143,7 @@ class Migration:
                 if stop.is_set() or self._clock.stopped:
                     return move
                 event, _ = self._sentry.event(move.event)
-                if not move.id and self._closed(event, asked, 0.0):
+                if not move.id and closed(event, asked, 0.0):
                     stop.set()
                     return move
                 known = move if move.id else self._ledger(move.event).add(self._fresh(move))
@@ -185,7 +156,7 @@ class Migration:
         ended = sail(moves, each, threads=threads, halt=self._clock.stop)
         begun = [move for move in ended if move.id]
         if not begun:
-            raise PlanError(self._closed(self._sentry.event(asked.event)[0], asked, 0.0) or ("nothing was begun",))
+            raise PlanError(closed(self._sentry.event(asked.event)[0], asked, 0.0) or ("nothing was begun",))
         return begun
 
     def retry(

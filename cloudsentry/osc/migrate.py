@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cloudsentry.migrate import Asked, Migration
     from cloudsentry.records.moving import Budget, Move
 
-PLAN = ("Server", "From", "To", "Mover", "Why", "Copy MB", "Estimate s", "Refused because")
+PLAN = ("Server", "From", "To", "Mover", "Why", "Copy MB", "Estimate s", "Gap s", "Refused because")
 MOVES = ("Move", "Event", "Server", "From", "To", "Mover", "Phase", "State", "Failures", "Started", "Seconds", "Error")
 EXIT_CODES = """exit codes: 0 done, 1 failed or undone (and why), 2 bad input"""
 
@@ -36,8 +36,8 @@ def _subject(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mover",
         metavar="NAME",
-        help="replace, image, warm, live, libvirt (default: replace for a pool, image for one server, live within a "
-        "cloud, libvirt between hypervisors without OpenStack)",
+        help="replace, image, warm, live, libvirt (default: replace for a pool, image for one server, or warm where "
+        "that makes its gap much shorter, live within a cloud, libvirt between hypervisors without OpenStack)",
     )
     parser.add_argument("--together", action="store_true", help="as one unit: all of them, or none")
     parser.add_argument("--at-once", type=int, metavar="N", help="servers under way at once (default: 1)")
@@ -130,6 +130,7 @@ class PlanMove(base.Lister):
                 one.why,
                 one.copy_mb,
                 one.seconds,
+                one.gap,
                 list(one.refusals),
             )
             for one in plans

@@ -19,6 +19,13 @@ LIVE_RATE = 500e6 / 8
 """Bytes of memory per second of a live migration: the cap of 500 Mbit/s that the source's hypervisors had."""
 LIVE_BOOKKEEPING = 10.0
 """Seconds that Nova takes around a live migration."""
+LOCAL_RATE = 60 * MIB
+"""Bytes per second of a disk beside its Glance, through snapshot, comparison, the put into the other Glance and boot
+together: of the order that the lab showed (`benchmarks/moves/warm.py`)."""
+CHANGED = 0.02
+"""The share of a disk that is taken to change between the last round of `warm` and its stop."""
+GAIN = 2.0
+"""How many times shorter a gap must be for the snapshots of a running server to be worth their cost."""
 STOP_AND_START = 20.0
 """Seconds for stopping a server and for its snapshot's bookkeeping."""
 
@@ -40,6 +47,7 @@ def choose(
         return "replace", "servers of a pool are alike: new ones serve before the old ones go" + (
             "" if behind_balancer else " (no balancer: clients must find the new addresses themselves)"
         )
+    # What its check finds may make it warm: `warmer`.
     return "image", "one server keeps its disk: stopped, copied, started at the target"
 
 
@@ -68,7 +76,28 @@ def seconds(
     boot = float(median(boots)) if boots else BOOT_UNKNOWN
     if mover == "replace":
         return boot + drain
-    return drain + STOP_AND_START + copy_bytes / per_second + boot
+    whole = copy_bytes / per_second if mover == "warm" else 0.0
+    return drain + whole + gap(mover, copy_bytes=copy_bytes, per_second=per_second, boots=boots)
+
+
+def gap(mover: str, *, copy_bytes: int, per_second: float, boots: Sequence[float]) -> float:
+    """Seconds in which nobody answers at the address of a server that stands alone; 0 where something always does."""
+    if mover not in ("image", "warm"):
+        return 0.0
+    boot = float(median(boots)) if boots else BOOT_UNKNOWN
+    if mover == "image":
+        return STOP_AND_START + copy_bytes / per_second + boot
+    return STOP_AND_START + copy_bytes / LOCAL_RATE + CHANGED * copy_bytes / per_second + boot
+
+
+def warmer(found: Findings, per_second: float, boots: Sequence[float]) -> str:
+    """Why `warm` rather than `image`; empty where its gap would not be `GAIN` times shorter, or it cannot be."""
+    cold, warm = (
+        gap(mover, copy_bytes=found.copy_bytes, per_second=per_second, boots=boots) for mover in ("image", "warm")
+    )
+    if not found.hosted or warm * GAIN > cold:
+        return ""
+    return f"one server keeps its disk: copied while it runs, for a gap of {warm:.0f} s, not {cold:.0f} s by image"
 
 
 def opens(demands: Iterable[Demand], now: dt.datetime, needed: float) -> dt.datetime:
@@ -90,9 +119,14 @@ def _spans(demands: Iterable[Demand]) -> Iterable[tuple[dt.datetime, dt.datetime
 
 
 def row(
-    server: str, clouds: tuple[str, str], choice: tuple[str, str], found: Findings, took: float, refusals: Sequence[str]
+    server: str,
+    clouds: tuple[str, str],
+    choice: tuple[str, str],
+    found: Findings,
+    took: tuple[float, float],
+    refusals: Sequence[str],
 ) -> MovePlan:
-    """A line of `migrate plan`."""
+    """A line of `migrate plan`. ``took`` are the seconds of the move, and of its gap."""
     return MovePlan(
         server=server,
         source=clouds[0],
@@ -100,6 +134,7 @@ def row(
         mover=choice[0],
         why="; ".join(part for part in (choice[1], found.why) if part),
         copy_mb=round(found.copy_bytes / MIB, 1),
-        seconds=round(found.seconds or took, 1),
+        seconds=round(found.seconds or took[0], 1),
+        gap=round(took[1], 1),
         refusals=tuple(dict.fromkeys(refusals)),
     )

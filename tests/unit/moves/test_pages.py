@@ -11,7 +11,7 @@ import yaml
 from cloudsentry.errors import UserError
 from cloudsentry.migrate import Asked
 from cloudsentry.planner import moves as planner
-from cloudsentry.records.moving import Budget, Move
+from cloudsentry.records.moving import Budget, Findings, Move
 from cloudsentry.records.scaling import Demand
 from cloudsentry.spec import moves as spec
 from cloudsentry.spec.event import Event
@@ -173,3 +173,19 @@ def test_a_planned_move_is_asked_for_by_its_name_and_what_is_said_goes_first():
 
 def test_within_a_cloud_the_live_mover_is_chosen():
     assert planner.choose(None, pool=True, behind_balancer=True, within=True)[0] == "live"
+
+
+def test_warm_is_chosen_where_its_gap_is_at_least_half_as_long():
+    big, small = (Findings(copy_bytes=size * planner.MIB, hosted=True) for size in (20_000, 50))
+    assert "while it runs" in planner.warmer(big, 5 * planner.MIB, [10.0])
+    assert planner.warmer(small, 5 * planner.MIB, [10.0]) == ""
+    assert planner.warmer(big, planner.LOCAL_RATE, [10.0]) == "", "beside each other the sites copy as fast"
+    assert planner.warmer(Findings(copy_bytes=big.copy_bytes), 5 * planner.MIB, [10.0]) == ""
+
+
+def test_the_gap_of_warm_does_not_hang_on_the_path_and_its_whole_does():
+    slow, fast = ({"copy_bytes": 1000 * planner.MIB, "per_second": rate * planner.MIB} for rate in (1.0, 100.0))
+    gaps = [planner.gap("warm", boots=[10.0], **path) for path in (slow, fast)]  # type: ignore[arg-type]
+    assert gaps[0] - gaps[1] < 0.05 * (1000 - 10)
+    assert planner.seconds("warm", boots=[10.0], drain=0.0, **slow) - gaps[0] == pytest.approx(1000)  # type: ignore[arg-type]
+    assert planner.gap("replace", boots=[], **slow) == 0  # type: ignore[arg-type]

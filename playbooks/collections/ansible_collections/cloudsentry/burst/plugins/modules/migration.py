@@ -93,6 +93,7 @@ plan:
       why: a pool behind a balancer
       copy_mb: 0.0
       seconds: 42.0
+      gap: 0.0
       refusals: []
 moves:
   description: One dictionary per move that was made or gone on with.
