@@ -24,6 +24,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from cloudsentry.errors import Lost, Owned, SentryError, UserError
+from cloudsentry.journal.backend import reached
 from cloudsentry.journal.fences import Fence, Fences
 
 LOG = logging.getLogger(__name__)
@@ -95,9 +96,9 @@ def owned(event: str, url: str, *, lease: float = 30.0, fences: Fences | None = 
                 yield hold
         finally:
             _unsign(event, url)
-            _let_go(lock)
+            _let_go(lock, url)
     finally:
-        _stopped(coordinator)
+        _stopped(coordinator, url)
 
 
 @contextlib.contextmanager
@@ -150,6 +151,7 @@ def _coordinator(url: str, lease: float) -> Any:
     folder = _folder(url)
     member = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}".encode()
     try:
+        reached(url)
         if folder is not None:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         coordinator = coordination.get_coordinator(url if folder else _leased(url, lease), member)
@@ -189,20 +191,22 @@ def _acquired(lock: Any, url: str) -> bool:
         raise SentryError(_failed(url, error)) from error
 
 
-def _let_go(lock: Any) -> None:
+def _let_go(lock: Any, url: str) -> None:
     """Release the lock; one that cannot be released lapses with its lease."""
     from tooz import ToozError
 
     try:
+        reached(url)
         lock.release()
-    except (OSError, ToozError) as error:
+    except (OSError, ToozError, SentryError) as error:
         LOG.warning("a lock could not be released, and ends with its lease: %s", type(error).__name__)
 
 
-def _stopped(coordinator: Any) -> None:
+def _stopped(coordinator: Any, url: str) -> None:
     from tooz import ToozError
 
-    with contextlib.suppress(OSError, ToozError):
+    with contextlib.suppress(OSError, ToozError, SentryError):
+        reached(url)
         coordinator.stop()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -274,3 +275,16 @@ def with_fake(folder: Path, change: Callable[[FakeCloud], object]) -> None:
         if before is not None:
             os.environ["CLOUDSENTRY_FAKE_DIR"] = before
         FakeCloud.forget()
+
+
+@pytest.mark.parametrize("scheme", ["redis", "etcd3+http"])
+def test_a_backend_that_is_gone_is_told_at_once_and_by_its_address(scheme: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, and nobody listens
+        url = f"{scheme}://:secret@127.0.0.1:{taken.getsockname()[1]}"
+        began = time.monotonic()
+        match = r"no .* at 127.0.0.1:\d+ \(Connection refused\): start it"
+        with pytest.raises(SentryError, match=match) as told, owned("koshien", url, lease=LEASE):
+            pass
+    assert time.monotonic() - began < PATIENCE / 10
+    assert "secret" not in str(told.value)
