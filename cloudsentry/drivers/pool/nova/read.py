@@ -10,25 +10,36 @@ from cloudsentry.records.views import Server, ServerGroup
 
 
 def servers(items: Iterable[Mapping[str, Any]], event: str) -> tuple[Server, ...]:
-    """The servers whose metadata bears the event's mark, sorted by name and id."""
+    """The servers whose metadata bears the event's mark, sorted by name and id.
+
+    One in BUILD on a hypervisor that is down reads as in ERROR: it will not come up."""
     found = (_server(item, event) for item in items)
     return tuple(sorted((server for server in found if server), key=lambda server: (server.name, server.id)))
+
+
+SILENT = ("UNKNOWN", "DOWN")
+"""Nova's ``host_status`` of a hypervisor that has not reported for ``service_down_time``, or was forced down. Only
+accounts that may see it are told."""
 
 
 def _server(item: Mapping[str, Any], event: str) -> Server | None:
     mark = Mark.from_metadata(item.get("metadata") or {})
     if mark is None or event not in ("", mark.event):
         return None
+    status, fault = item.get("status") or "UNKNOWN", (item.get("fault") or {}).get("message") or ""
+    if status == "BUILD" and item.get("host_status") in SILENT:
+        # Nova leaves it so as long as the hypervisor is down, and puts it in ERROR when that comes back.
+        status, fault = "ERROR", f"its hypervisor {item.get('OS-EXT-SRV-ATTR:host') or ''} went down as it was made"
     return Server(
         id=item["id"],
         name=item.get("name") or "",
-        status=item.get("status") or "UNKNOWN",
+        status=status,
         mark=mark,
         hypervisor=item.get("OS-EXT-SRV-ATTR:host") or "",
         zone=item.get("OS-EXT-AZ:availability_zone") or "",
         task=item.get("OS-EXT-STS:task_state") or "",
         addresses=addresses(item.get("addresses") or {}),
-        fault=(item.get("fault") or {}).get("message") or "",
+        fault=fault,
         created=item.get("created") or "",
     )
 

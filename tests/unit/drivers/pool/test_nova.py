@@ -94,6 +94,17 @@ def test_servers_that_only_bear_the_tag_are_somebody_else_s():
     assert read.servers([other, SERVER | {"metadata": {}}], "final") == ()
 
 
+@pytest.mark.parametrize("host", ["UNKNOWN", "DOWN"])
+def test_a_server_whose_hypervisor_went_down_as_it_was_made_will_not_come_up(host: str) -> None:
+    made = SERVER | {"status": "BUILD", "OS-EXT-STS:task_state": "spawning"}
+    (server,) = read.servers([made | {"host_status": host}], "final")
+    assert (server.status, server.alive) == ("ERROR", False)
+    assert "hypervisor xeon1 went down" in server.fault
+    for fine in (made, made | {"host_status": "UP"}, SERVER | {"host_status": host}):
+        (server,) = read.servers([fine], "final")
+        assert (server.status, server.alive) == (fine["status"], True)
+
+
 def test_groups_are_the_event_s_by_their_whole_prefix():
     items = [
         {"id": str(n), "name": name, "policy": "anti-affinity"}
