@@ -138,8 +138,8 @@ class Bench:
         victim = self.active(pair)
         assert victim is not None
         heir = next(one for one in pair if one is not victim)
-        client = python(self.edge, CLIENT, self.target, str(STREAM), "11")
-        watch = python(self.edge, ARPS, "eth0", "11")
+        client = python(self.edge, CLIENT, self.target, str(STREAM), "8")
+        watch = python(self.edge, ARPS, "eth0", "8")
         assert client.stdout is not None
         assert client.stdout.readline() == "begun\n"
         time.sleep(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import time
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from conftest import Lab, Program
 
 pytestmark = pytest.mark.lab
+IMAGE = 25 * 1024
 KOSHIEN = Path(__file__).parents[2] / "etc" / "cloudsentry" / "events" / "koshien-2010.yaml"
 PINS = {"private-xeon1": 2, "private-opteron1": 2, "public-hv1": 1, "public-hv2": 1, "public-hv3": 1, "public-hv4": 1}
 
@@ -77,6 +79,21 @@ def test_eight_servers_stand_where_they_are_pinned_with_their_weights(lab: Lab, 
     members = {**lab.members("private", f"{applied.name}-nara"), **lab.members("public", f"{applied.name}-osaka")}
     weights = {address: 2 if host == "private-opteron1" else 10 for address, host in by_address.items()}
     assert members == weights
+
+
+def test_images_come_from_the_private_origin_over_the_stretched_network(
+    lab: Lab, program: Program, applied: Event
+) -> None:
+    servers = lab.servers(applied.name)
+    origin = next(one for one in servers if one.hypervisor_hostname == "private-xeon1").addresses["origin-link"][0]
+    if os.geteuid():  # without root the lab's servers carry no traffic
+        return
+    answers = ["-w", "%{http_code} %{size_download}\n"]
+    several = [f"http://{origin['addr']}/image?{number}" for number in range(10)]
+    for server in (one for one in servers if one.hypervisor_hostname.startswith("public")):
+        fetch = ["curl", "-s", "-m", "30", *answers, *(word for url in several for word in ("-o", "/dev/null", url))]
+        told = program("lab", "exec", f"public/{server.name}", "--", *fetch)
+        assert told.splitlines() == [f"200 {IMAGE}"] * len(several)
 
 
 def test_applying_twice_writes_nothing(lab: Lab, program: Program, applied: Event) -> None:
@@ -195,7 +212,8 @@ def small(name: str) -> dict[str, Any]:
         pin["count"] = 1
     pools["front-osaka"]["pins"] = pools["front-osaka"]["pins"][:1]
     # Without the private link: its VLAN belongs to the event of the other tests, which stands meanwhile.
-    pools["front-osaka"]["networks"] = ["front"]
+    for pool in pools.values():
+        pool["networks"] = ["front"]
     del body["stretches"]
     return {**body, "event": name, "balancers": {"nara": body["balancers"]["nara"]}}
 

@@ -139,7 +139,7 @@ class Gateway:
             self.owners.ask()
             self.ending.wait(1.0)
             facts = self.state()
-            now = (facts["role"], facts.get("up"), facts.get("whole"), facts["twice"], facts["leased"])
+            now = tuple(facts.get(key) for key in ("role", "up", "whole", "twice", "leased", "outer"))
             if now != what or time.monotonic() - said > SAY_S:
                 machine.say(**facts)
                 said, what = time.monotonic(), now
