@@ -2,7 +2,7 @@
 
     python benchmarks/moves/tables.py docs > docs/migration-moves.inc
 
-Reads migration-under-load.json, migration-copy.json and migration-once.json of that folder, those that are there.
+Reads the JSON of that folder that `PARTS` names, as far as it is there.
 """
 
 from __future__ import annotations
@@ -50,26 +50,81 @@ def copied(told: dict[str, Any]) -> list[str]:
 
 def once(told: dict[str, Any]) -> list[str]:
     """A line per case."""
-    keys = ("case", "state", "cloud", "asked", "twice", "longest_silence_s", "ports", "images")
+    keys = ("case", "state", "cloud", "asked", "twice", "gap_s", "serves_again_s", "ports", "images")
     flat = [{**one, **one["arp"], **one["left"]} for one in told["cases"]]
-    rows = [[one.get(key, "") for key in keys] for one in flat]
+    rows = [["" if one.get(key) is None else one[key] for key in keys] for one in flat]
     head = (
-        "Case",
+        "Fault",
         "Ended",
         "Then at",
         "ARP asked",
         "Answered twice",
-        "Longest silence, s",
+        "Gap, s",
+        "Source again after, s",
         "Ports left",
         "Images left",
     )
     return [f"``{told['command']}``:", "", *table(head, rows)]
 
 
+def warm(told: dict[str, Any]) -> list[str]:
+    """A line per mover, then per cut."""
+    path = f"{told['rtt_ms']:g} ms and {told['rate_mbit']:g} Mbit/s"
+    what = f"``{told['command']}``, a disk of {told['mib']} MiB over {path}; the gap is what a client saw:"
+    keys = ("mover", "state", "gap_s", "total_s", "path_mib", "blocks_written_meanwhile", "same_disk")
+    rows: list[list[object]] = [[one[key] for key in keys] for one in told["cases"]]
+    rows.append(["**gap of image / gap of warm**", "", f"**{told['gap_ratio']}**", "", "", "", ""])
+    head = ("Mover", "Ended", "Gap, s", "Whole, s", "MiB on the path", "Blocks written meanwhile", "Same disk")
+    lines = [what, "", *table(head, rows)] if told["cases"] else []
+    if told["cuts"]:
+        rows = [
+            ["with" if one["conversion_host"] else "without", one["state"], one["percent_of_disk"], one["same_disk"]]
+            for one in told["cuts"]
+        ]
+        lines += [f"``{told['command']}``: the path cut once, in the middle of the copy of ``image``:", ""]
+        lines += table(("Conversion host", "Ended", "Bytes on the path, % of the disk", "Same disk"), rows)
+    return lines
+
+
+def fifty(told: dict[str, Any]) -> list[str]:
+    """A line per figure."""
+    end, left = told["end"], told["left_after_destroy"]
+    rows: list[list[object]] = [
+        ["servers", end["wanted"]],
+        ["faults that struck, kills", f"{told['faults_struck']}, {told['kills']}"],
+        ["moves done, undone, other", ", ".join(str(told["moves"].get(state, 0)) for state in ("done", "undone")) + ", "
+         + str(sum(count for state, count in told["moves"].items() if state not in ("done", "undone")))],
+        ["in the end at the new cloud, at home, ACTIVE", f"{end['at_target']}, {end['at_home']}, {end['active']}"],
+        ["behind the balancer with a weight", end["members_serving"]],
+        ["servers twice, members of nobody", f"{end['twice']}, {end['members_of_nobody']}"],
+        ["ports and images of moves left", f"{end['orphans']['ports']}, {end['orphans']['images']}"],
+        ["differences between event and clouds", end["drift"]],
+        ["after the destroy: ports, images", f"{left['ports']}, {left['images']}"],
+        ["passes of an operator", len(told["passes"])],
+        ["seconds (load of the machine)", f"{told['seconds']} ({told['machine_load']})"],
+    ]  # fmt: skip
+    return [f"``{told['command']}``:", "", *table((f"By {told['mover']}", "Found"), rows)]
+
+
+def peer(told: dict[str, Any]) -> list[str]:
+    """A line per way."""
+    rows = [
+        [way, ", ".join(map(str, found)), told["disk_mib_on_controller"][way]] for way, found in told["seconds"].items()
+    ]
+    rows.append(["cloudsentry / openstack", told["ratio"], ""])
+    what = f"``{told['command']}``, disks of {told['mib']} MiB, {told['commands_per_server']} commands per server:"
+    return [what, "", *table(("Way", "Seconds per server", "MiB on the controller's disk"), rows)]
+
+
 PARTS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "migration-under-load.json": under_load,
     "migration-copy.json": copied,
     "migration-once.json": once,
+    "migration-warm.json": warm,
+    "migration-cuts.json": warm,
+    "migration-fifty-image.json": fifty,
+    "migration-fifty-replace.json": fifty,
+    "migration-peer.json": peer,
 }
 
 
