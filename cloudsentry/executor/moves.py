@@ -6,6 +6,7 @@ waited, tried again and given up. What fails for good before the point of no ret
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol, TypeVar
@@ -21,6 +22,8 @@ from cloudsentry.records.reports import Listener, Note
 T = TypeVar("T")
 BUDGET = 30
 """Failures of all kinds that a move may have from its first try to its end, over all processes that work on it."""
+FIRST_LOOK = 0.25
+"""Seconds from a step that came on to the next look, doubled up to the usual rest: a server may be off meanwhile."""
 
 
 class Mover(Protocol):
@@ -132,21 +135,22 @@ class MoveRun:
 
     def _through(self, phase: str, step: Callable[[Memo], Stride]) -> None:
         """Until the mover says that it is done."""
-        end, last = self._clock.now() + self._pace.boot_timeout, (-1, "")
+        end, last, looks = self._clock.now() + self._pace.boot_timeout, (-1, ""), 0
         while True:
             stride = self._tried(phase, lambda: step(dict(self._memo)))
             if stride.memo != self._memo:
                 self._memo = stride.memo
                 self._keep(memo=self._memo)
             if (stride.done, stride.detail) != last:
-                last, end = (stride.done, stride.detail), self._clock.now() + self._pace.boot_timeout
+                last, end, looks = (stride.done, stride.detail), self._clock.now() + self._pace.boot_timeout, 0
                 self._say("progress", phase, stride.done, stride.wanted, stride.detail)
             if stride.wish is not None:
                 self._granted(phase, stride.wish)
             elif stride.state == "done":
                 return
             else:
-                self._rest(phase, end, stride.detail)
+                self._rest(phase, end, stride.detail, FIRST_LOOK * 2**looks)
+                looks += looks < 8
 
     def _granted(self, phase: str, wish: Wish) -> None:
         began = self._clock.now()
@@ -161,15 +165,18 @@ class MoveRun:
             self._say("progress", phase, progress.done, progress.wanted, progress.detail or wish.kind)
             self._rest(phase, began + self._pace.boot_timeout, progress.detail)
 
-    def _rest(self, phase: str, end: float, what: str) -> None:
-        """Until the next look. A move that somebody wants back turns here, and so does one that does not come on."""
+    def _rest(self, phase: str, end: float, what: str, most: float = math.inf) -> None:
+        """Until the next look, at most ``most`` seconds from now.
+
+        A move that somebody wants back turns here, and so does one that does not come on.
+        """
         if phase != "undo" and self._move.phase != NO_RETURN and self._keep() == "undoing":
             raise _Turned("")
         if self._clock.stopped:
             raise KeyboardInterrupt
         if self._clock.now() >= end:
             raise DriverError(f"{phase}: no progress in {self._pace.boot_timeout:.0f} s ({what})")
-        self._clock.sleep(self._pace.poll_least)
+        self._clock.sleep(min(most, self._pace.poll_least))
 
     def _tried(self, phase: str, call: Callable[[], T]) -> T:
         """By meaning, as any other call; each failure costs one of the budget."""
