@@ -19,7 +19,7 @@ PLACES = [
     ("mover", "private"),
     ("mover", "public"),
 ]
-MOVERS = {"replace": 2, "fake": 1}
+MOVERS = {"replace": 2, "fake": 1, "fake_warm": 1}
 
 
 def _sweep(folder: Path, mover: str, arm: Callable[[int], None], verdict: Callable[[str, int], None]) -> int:
