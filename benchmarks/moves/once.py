@@ -148,8 +148,7 @@ def main() -> None:
     finally:
         subprocess.run([PROGRAM, "event", "destroy", NAME, "--yes"], stdout=subprocess.DEVNULL, check=False)
         at_end = left()
-        with contextlib.suppress(Exception):  # another benchmark may still use it
-            narrow()
+        narrow()
     told = {"command": "python benchmarks/moves/once.py", "cases": cases, "left_at_the_end": at_end}
     print(json.dumps(told | {"machine_load": round(os.getloadavg()[0], 1)}, indent=1))
 
