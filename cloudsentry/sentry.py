@@ -25,8 +25,10 @@ from cloudsentry.looking import Looker
 from cloudsentry.measured import resolved
 from cloudsentry.observe import places_of
 from cloudsentry.planner import plan_apply, plan_destroy, preflight, shortages, status_of
+from cloudsentry.probing import note, noted
 from cloudsentry.records.plans import Plan
 from cloudsentry.records.reports import Audited, CircuitLine, Finding, Listener, Report, Status, silent
+from cloudsentry.records.stretching import Probed
 from cloudsentry.records.views import Balancer, BalancerView, Snapshot
 from cloudsentry.running import Fresh, Running
 from cloudsentry.spec.event import Event
@@ -159,7 +161,9 @@ class Sentry:
     def status(self, name: str | Event) -> Status:
         """An event as it is now, against its newest revision (or the event given)."""
         event, number = (name, 0) if isinstance(name, Event) else self.event(name)
-        return status_of(event, self._looker.lit(event, self._places(event), full=True), number)
+        snapshot = self._looker.lit(event, self._places(event), full=True)
+        note(self._settings.journal.connection, snapshot)
+        return status_of(event, snapshot, number)
 
     def balancer(self, event: Event, name: str) -> Balancer | None:
         """One balancer of an event as it is now, in one quick look at its place alone; None where it is not there."""
@@ -193,10 +197,15 @@ class Sentry:
         told = dict.fromkeys(_unseen(place, error) for place, error in unseen)
         return (*told, *preflight(event, seen, whole=not unseen))
 
+    def probes(self, name: str, stretch: str) -> tuple[Probed, ...]:
+        """What the ends of a stretch have seen of each other, newest first."""
+        return noted(self._settings.journal.connection, name, stretch)
+
     def _planned(self, event: Event, plan: Plan | None = None) -> tuple[Plan, Snapshot]:
         """A plan of now, refused where it would make what there is no room for. The room is asked for only then."""
         places, spills = self._places(event), any(pool.spill for pool in event.pools.values())
         snapshot = self._looker.lit(event, places, full=True, limits=spills)
+        note(self._settings.journal.connection, snapshot)
         made = plan_apply(event, snapshot, digest(event))
         if plan is not None and plan.digest != made.digest:
             raise PlanStale(_stale(plan, made))

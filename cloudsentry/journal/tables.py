@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-HEAD = "0008"
+HEAD = "0009"
 """The newest migration: a database at this one is used without loading alembic."""
 
 
@@ -130,6 +130,22 @@ courses = sa.Table(
     sa.Column("length", sa.Float, nullable=False),
     sa.Column("ramp", sa.Float, nullable=False),
     sa.Column("shares", sa.Text, nullable=False),
+)
+
+probes = sa.Table(
+    "probes",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("event", sa.String(64), nullable=False),
+    sa.Column("stretch", sa.String(64), nullable=False),
+    sa.Column("cloud", sa.String(120), nullable=False),
+    sa.Column("at", Utc, nullable=False),
+    sa.Column("up", sa.Boolean, nullable=False),
+    sa.Column("loss", sa.Float, nullable=False),
+    sa.Column("rtt", sa.Float),
+    sa.Column("whole", sa.Boolean),
+    sa.Column("twice", sa.Text, nullable=False),
+    sa.Index("ix_probes_end", "event", "stretch", "cloud", "at"),
 )
 
 moves = sa.Table(

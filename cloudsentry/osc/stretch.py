@@ -8,6 +8,7 @@ from typing import Any
 from cloudsentry.errors import PlanError, UserError
 from cloudsentry.osc import base, progress
 from cloudsentry.osc.event import ended
+from cloudsentry.probing import summed
 from cloudsentry.records.reports import StretchLine
 
 COLUMNS = ("Stretch", "Cloud", "Driver", "State", "Joined", "Alive", "RTT ms", "Loss %", "Offer", "Objects")
@@ -37,7 +38,10 @@ class ListStretches(base.Lister):
 
 
 class ShowStretch(base.Lister):
-    """Show one stretched network: a row per end, and below what is not as the event wants it."""
+    """Show one stretched network: a row per end; below what its ends saw of each other, and what is not as wanted.
+
+    Whoever looks (this command, status, the agent) keeps in the journal what the ends have just told.
+    """
 
     _epilog = "example:\n  %(prog)s koshien-2010 origin-link"
 
@@ -60,7 +64,8 @@ class ShowStretch(base.Lister):
         lines = [line for line in status.stretches if line.unit == parsed_args.stretch]
         drift = [one for one in status.drift if one.unit == parsed_args.stretch]
         details = [f"{line.cloud}: {line.detail}" for line in lines if line.detail]
-        self.notes = (*details, *(f"drift: {one.cloud}: {one.what}" for one in drift))
+        seen = summed(self.sentry.probes(wanted.event, parsed_args.stretch))
+        self.notes = (*details, *seen, *(f"drift: {one.cloud}: {one.what}" for one in drift))
         return COLUMNS, [_row(line) for line in lines]
 
 

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import ipaddress
 from collections.abc import Iterable
 
 from cloudsentry.planner.units import digest
 from cloudsentry.records.marks import Mark
 from cloudsentry.records.plans import Action, Drift, Step
-from cloudsentry.records.stretching import CloseEnd, End, JoinEnd, OpenEnd, RenewLease, StretchOrder, StretchView, fresh
+from cloudsentry.records.stretching import (
+    CloseEnd,
+    End,
+    JoinEnd,
+    OpenEnd,
+    Probed,
+    RenewLease,
+    StretchOrder,
+    StretchView,
+    fresh,
+)
 from cloudsentry.records.views import Snapshot
 from cloudsentry.spec.event import Event
 from cloudsentry.spec.stretch import ANY, LEASED, Options, StretchSpec
@@ -209,6 +220,26 @@ def dead(event: Event, snapshot: Snapshot) -> frozenset[str]:
         if any(probe is not None and not probe.up for probe in probes):
             found.add(name)
     return frozenset(found)
+
+
+def probed(snapshot: Snapshot, now: dt.datetime) -> tuple[Probed, ...]:
+    """What the ends of a snapshot have told of late, as the journal keeps it."""
+    return tuple(
+        Probed(
+            event=end.mark.event,
+            stretch=end.mark.unit,
+            cloud=view.cloud,
+            at=(now - dt.timedelta(seconds=probe.age)).replace(microsecond=0),
+            up=probe.up,
+            loss=probe.loss,
+            rtt=probe.rtt,
+            whole=probe.whole,
+            twice=probe.twice,
+        )
+        for view in snapshot.stretches
+        for end in view.ends
+        if (probe := fresh(end.probe)) is not None
+    )
 
 
 def weightless(event: Event, pool: str, lost: frozenset[str]) -> bool:

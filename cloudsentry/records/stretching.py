@@ -6,6 +6,7 @@ must know of it), and is joined to the far end's offer. Secrets travel as a refe
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -44,6 +45,26 @@ class Probe:
     mtu: int = 0
     twice: tuple[str, ...] = ()
     age: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probed:
+    """One such finding as the journal keeps it: which end's, and when it was made."""
+
+    event: str
+    stretch: str
+    cloud: str
+    at: dt.datetime
+    up: bool
+    loss: float = 0.0
+    rtt: float | None = None
+    whole: bool | None = None
+    twice: tuple[str, ...] = ()
+
+    @property
+    def finding(self) -> tuple[object, ...]:
+        """What matters of it: whether the end's stretch is as it should be, and how not."""
+        return self.up, self.whole, self.twice
 
 
 FRESH_S = 120.0
