@@ -39,7 +39,8 @@ def plan_balancer(
     mine = tuple(pools[part.pool] for part in spec.members)
     blind = standing is not None and any(pool.dark for pool in mine)
     kept = tuple(one for one in standing.members if one.mark and one.name not in seen) if standing and blind else ()
-    maker = _Maker(event=event, name=name, spec=spec, cloud=view.cloud, pools=mine, kept=kept)
+    carrying = pools[spec.carried_by].arriving if spec.carried_by else ()
+    maker = _Maker(event=event, name=name, spec=spec, cloud=view.cloud, pools=mine, kept=kept, carrying=carrying)
     # A create that came through long after its answer was given up: the one with members stays, others go first.
     made = [maker.delete(one, "made twice", f"{one.id[:8]}/") for one in known[1:]]
     drift = [maker.drift("surplus", f"balancer {one.name} ({one.id}) was made twice") for one in known[1:]]
@@ -73,11 +74,15 @@ class _Maker:
     cloud: str
     pools: tuple[PoolPlan, ...]
     kept: tuple[Member, ...] = ()
+    carrying: tuple[str, ...] = ()
+    """Steps that bring up servers on which the balancer itself runs."""
 
     @property
     def template(self) -> str:
         alike = {"site", "driver", "host", "address", "network", "subnet", "provider", "protocol", "port"}
         alike |= {"algorithm", "monitor"}
+        if self.spec.carried_by:
+            alike |= {"carried_by", "reach"}
         return digest(self.spec.model_dump(mode="json", include=alike))
 
     @property
@@ -108,7 +113,7 @@ class _Maker:
             ),
             mark=self.mark,
         )
-        return self._step("create", "create", order, "not there", after)
+        return self._step("create", "create", order, "not there", after, behind=self.carrying)
 
     def delete(self, standing: Balancer, why: str = "in ERROR", which: str = "") -> Step:
         order = DeleteBalancer(unit=self.name, id=standing.id)
@@ -121,14 +126,23 @@ class _Maker:
         arriving = tuple(sorted(step for pool in self.pools for step in pool.arriving))
         retiring = self._retiring(standing)
         writes: list[Step] = []
-        if arriving or made or (not retiring and self._differs(standing)):
+        if arriving or made or self.carrying or (not retiring and self._differs(standing)):
             absent = tuple(sorted(set(self._retired()) - set(retiring)))
             order = self._order(shares=self._shares(retiring), removed=absent)
             if arriving and self._idle(standing):
                 # They are up: those that boot still, ordered by a later decision, are not waited for.
                 writes.append(self._step("admit", "change", order, "servers that are up already", before))
                 before = (writes[-1].id,)
-            writes.append(self._step("members", "change", order, _weights(order), before, behind=arriving))
+            writes.append(
+                self._step(
+                    "members",
+                    "change",
+                    order,
+                    _weights(order),
+                    before,
+                    behind=tuple(sorted({*arriving, *self.carrying})),
+                )
+            )
         if retiring:
             writes += self._retire(standing, retiring, tuple(step.id for step in writes) or before)
         return writes

@@ -132,6 +132,14 @@ def plan_apply(event: Event, snapshot: Snapshot, revision: str, *, short: Short 
             if any(member.pool == pool for member in spec.members)
             for step in parts.balancers[name].letting_go
         )
+        + tuple(
+            # Servers that carry a balancer go when those that come carry it as well.
+            step.id
+            for name, spec in event.balancers.items()
+            if spec.carried_by == pool
+            for step in parts.balancers[name].steps
+            if step.verb == "members"
+        )
         for pool in parts.pools
     }
     spares = [step for name in parts.pools for step in _spares(event, name, parts, snapshot, letting_go[name])]

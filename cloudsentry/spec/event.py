@@ -23,6 +23,9 @@ from cloudsentry.spec.spill import Spill
 from cloudsentry.spec.steering import SteeringSpec
 from cloudsentry.spec.stretch import StretchSpec
 
+REACH = "ssh://root@{address}"
+"""How servers that carry a balancer are reached: the driver fills in each one's address."""
+
 USER_DATA_MAX = 49149
 """Bytes: Nova takes 65,535 characters of base64, which are 16,383 whole groups of three bytes."""
 
@@ -142,6 +145,15 @@ class BalancerSpec(Part):
         description="Balancer host for haproxy and apache: `local`, `netns:NAME` or `ssh://user@host[:port]`.",
         json_schema_extra={"patternErrorMessage": "local, netns:NAME or ssh://user@host"},
     )
+    carried_by: Name | None = Field(
+        None, description="For haproxy-pair and apache-pair: the pool of the event whose servers carry the balancer."
+    )
+    reach: str | None = Field(
+        None,
+        pattern=r"^(netns:|ssh://)([\w.@:\[\]-]|\{(address|name|id)(:\.\d{1,2})?\})+$",
+        description="How each of those servers is reached: `ssh://root@{address}` where absent.",
+        json_schema_extra={"patternErrorMessage": "netns:NAME or ssh://user@host, with {address}, {name} or {id}"},
+    )
     address: str | None = Field(None, description="Address to listen on, for a balancer on a host.")
     network: str | None = Field(None, description="Network of the VIP.")
     subnet: str | None = Field(None, description="Subnet of the VIP, where the network has several.")
@@ -205,5 +217,7 @@ class Event(Part):
         return self.sites[site].cloud
 
     def place_of(self, spec: BalancerSpec) -> str:
-        """Where a balancer lives: its host where it has one, else its site's cloud."""
+        """Where a balancer lives: its host where it has one, the servers that carry it, else its site's cloud."""
+        if spec.carried_by:
+            return f"pair:{self.cloud_of(spec.site)}/{spec.carried_by}/{spec.reach or REACH}"
         return spec.host or self.cloud_of(spec.site)

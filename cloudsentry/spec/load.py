@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from cloudsentry.errors import Fault, SpecError
+from cloudsentry.spec.carriers import equipped
 from cloudsentry.spec.check import check
 from cloudsentry.spec.event import Event
 from cloudsentry.spec.positions import SIZE_MAX, Tree, parse, too_large
@@ -52,7 +53,7 @@ def load_text(text: str, name: str, read: Read | None = None) -> Event:
         raise SpecError(
             tuple(sorted({*told, *tree.faults}, key=lambda fault: (fault.line, fault.column, fault.message)))
         )
-    return event
+    return equipped(event)
 
 
 def _modelled(tree: Tree) -> tuple[Event | None, list[Fault]]:

@@ -31,8 +31,8 @@ def members(place: Place, weights: tuple[int, ...], unit: str = "lb") -> SetMemb
     return SetMembers(unit=unit, mark=mark, members=made)
 
 
-DAEMONS = {"haproxy", "apache"}
-"""Drivers whose contract is tried on the real daemons, in test_balancer_daemons.py."""
+DAEMONS = {"haproxy", "apache", "haproxy-pair", "apache-pair"}
+"""Drivers whose contract is tried on the real daemons, in test_balancer_daemons.py and functional/test_pair.py."""
 
 
 def test_every_driver_has_a_place():

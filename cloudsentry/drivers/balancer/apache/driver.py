@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from cloudsentry.clouds.hosts import host_of, state_folder
+from cloudsentry.clouds.hosts import Host, host_of, state_folder
 from cloudsentry.drivers.balancer.apache.console import Console, Standing, differs, posts
 from cloudsentry.drivers.balancer.apache.program import Program, program_of
 from cloudsentry.drivers.balancer.apache.render import able, configuration, url
@@ -25,10 +25,13 @@ WEIGHT_MOST = 100
 class ApacheBalancer(BalancerDriver):
     """Load factors, drains and new members go through the balancer-manager; no reload, so no connection is lost."""
 
-    def __init__(self, place: str, *, connect: Callable[[str], Any]) -> None:
-        """``place`` is a balancer host, as in `cloudsentry.clouds.hosts`; ``connect`` is for clouds, and not used."""
-        self._host = host_of(place)
-        self._base = state_folder()
+    def __init__(self, place: str, *, connect: Callable[[str], Any], host: Host | None = None, base: str = "") -> None:
+        """``place`` is a balancer host, as in `cloudsentry.clouds.hosts`; ``connect`` is for clouds, and not used.
+
+        Who has opened the ``host`` already hands it over, and may have its state in a folder of its own.
+        """
+        self._host = host or host_of(place)
+        self._base = base or state_folder()
 
     def observe(self, scope: BalancerScope) -> BalancerView:
         """As promised by the contract; connections are requests under way, told by member as well."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from cloudsentry.clouds.hosts import host_of, state_folder
+from cloudsentry.clouds.hosts import Host, host_of, state_folder
 from cloudsentry.drivers.balancer.base import BalancerDriver, BalancerScope
 from cloudsentry.drivers.balancer.daemon import Daemon, exactly, known, wanted
 from cloudsentry.drivers.balancer.haproxy.changes import changes, differs
@@ -29,10 +29,13 @@ CHECK = ("haproxy", "-c", "-q", "-f")
 class HaproxyBalancer(BalancerDriver):
     """Members and weights change on the runtime socket; no reload, so no connection is lost."""
 
-    def __init__(self, place: str, *, connect: Callable[[str], Any]) -> None:
-        """``place`` is a balancer host, as in `cloudsentry.clouds.hosts`; ``connect`` is for clouds, and not used."""
-        self._host = host_of(place)
-        self._base = state_folder()
+    def __init__(self, place: str, *, connect: Callable[[str], Any], host: Host | None = None, base: str = "") -> None:
+        """``place`` is a balancer host, as in `cloudsentry.clouds.hosts`; ``connect`` is for clouds, and not used.
+
+        Who has opened the ``host`` already hands it over, and may have its state in a folder of its own.
+        """
+        self._host = host or host_of(place)
+        self._base = base or state_folder()
 
     def observe(self, scope: BalancerScope) -> BalancerView:
         """As promised by the contract; connections are always told, by member as well."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -87,6 +88,9 @@ class Machine(Host):
 
     def remove(self, *paths: str) -> None:
         self.files = {path: data for path, data in self.files.items() if path not in paths}
+
+    def piped(self, argv: list[str], data: bytes) -> AbstractContextManager[hosts.Pipe]:
+        raise Unreachable("nobody")
 
     def connect(self, address: str, port: int) -> hosts.Stream:
         raise Unreachable("nobody")
