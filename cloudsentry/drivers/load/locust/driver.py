@@ -10,6 +10,7 @@ import importlib.util
 import ipaddress
 import json
 import math
+import secrets
 import sys
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,14 @@ from cloudsentry.records.loading import LoadOrder, LoadResult, Target
 
 WORKERS = 2
 """Worker processes at each place: each uses one core."""
-WAITS = 4
+WAITS = 10
 """Commands of 15 s each in which the master must have ended."""
-PATIENCE_S = 30
-"""Seconds that workers may take to join."""
-PORT = 15557
-"""Of the master; one above is used as well."""
+PATIENCE_S = 90
+"""Seconds that workers may take to join: on a busy machine, locust alone needs half a minute to start."""
+LIFE_S = 150
+"""Seconds after which no part of a run lives any more."""
+PORTS = range(15000, 25000)
+"""Of masters, a new one for each run: a late worker of a run that is over must not join the next one."""
 
 _CROWD = Path(__file__).with_name("crowd.py")
 # The file goes to a folder of its own; workers end by themselves when their master does, or does not come.
@@ -36,12 +39,12 @@ _WORK = """f=$(mktemp -d) || exit; cat >"$f/crowd.py"; n=$1 master=$2 port=$3; s
 export CROWD_TARGETS CROWD_PATH; CROWD_TARGETS=$1 CROWD_PATH=$2; shift 2
 command -v "$1" >/dev/null || exit 127
 i=0; while [ $i -lt $n ]; do i=$((i + 1))
-  timeout 60 "$@" -f "$f/crowd.py" --worker --master-host "$master" --master-port "$port" >/dev/null 2>&1 </dev/null &
-done; (sleep 65; rm -rf "$f") >/dev/null 2>&1 </dev/null &"""
+  timeout LIFE "$@" -f "$f/crowd.py" --worker --master-host "$master" --master-port "$port" >/dev/null 2>&1 </dev/null &
+done; (sleep LIFE; rm -rf "$f") >/dev/null 2>&1 </dev/null &"""
 # The master works on its own too, for it takes longer than one command on a host may; its answer is waited for.
 _LEAD = """f=$(mktemp -d) || exit; cat >"$f/crowd.py"; users=$1 seconds=$2 workers=$3 port=$4 patience=$5
 export CROWD_TARGETS CROWD_PATH; CROWD_TARGETS=$6 CROWD_PATH=$7; shift 7; command -v "$1" >/dev/null || exit 127
-(timeout 60 "$@" -f "$f/crowd.py" --master --master-bind-port "$port" --headless --json --only-summary \
+(timeout LIFE "$@" -f "$f/crowd.py" --master --master-bind-port "$port" --headless --json --only-summary \
   --expect-workers "$workers" --expect-workers-max-wait "$patience" -u "$users" -r "$users" -t "${seconds}s" \
   --stop-timeout 1 --loglevel WARNING >"$f/out" 2>"$f/err" </dev/null; echo >"$f/done") >/dev/null 2>&1 </dev/null &
 echo "$f" """
@@ -63,21 +66,22 @@ class LocustLoad(LoadDriver):
     def drive(self, order: LoadOrder) -> LoadResult:
         """As the contract says; workers are started everywhere, then the master runs and ends them."""
         sensible(order)
+        port = str(secrets.choice(PORTS))
         crowd, targets = _CROWD.read_bytes(), " ".join(url(target) for target in order.targets)
         for host in self._hosts:
-            line = [str(WORKERS), self._master, str(PORT), targets, order.path, *_locust(host)]
-            _started(host.run(["sh", "-c", _WORK, "sh", *line], crowd), host.place)
+            line = [str(WORKERS), self._master, port, targets, order.path, *_locust(host)]
+            _started(host.run(["sh", "-c", _lived(_WORK), "sh", *line], crowd), host.place)
         users = str(order.connections * len(order.targets))
         # Users need a moment to be there, and workers one to tell what they saw last.
         numbers = [
             users,
             str(math.ceil(order.seconds) + 2),
             str(WORKERS * len(self._hosts)),
-            str(PORT),
+            port,
             str(PATIENCE_S),
         ]
         first = self._hosts[0]
-        begun = first.run(["sh", "-c", _LEAD, "sh", *numbers, targets, order.path, *_locust(first)], crowd)
+        begun = first.run(["sh", "-c", _lived(_LEAD), "sh", *numbers, targets, order.path, *_locust(first)], crowd)
         _started(begun, first.place)
         folder = begun.out.decode().strip()
         done = Done(code=_LATER)
@@ -85,6 +89,10 @@ class LocustLoad(LoadDriver):
             if done.code == _LATER:
                 done = first.run(["sh", "-c", _COLLECT, "sh", folder])
         return result(order, done, first.place)
+
+
+def _lived(script: str) -> str:
+    return script.replace("LIFE", str(LIFE_S))
 
 
 def _name(hosts: tuple[Host, ...]) -> str:
