@@ -19,7 +19,8 @@ from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 
 import pydantic
 
-from cloudsentry.errors import Ambiguous, Busy, Denied, NoCapacity, Unreachable
+from cloudsentry.clouds.accidents import ACCIDENTS, Effect
+from cloudsentry.errors import Ambiguous, Busy, Denied, DriverError, NoCapacity, Unreachable
 
 FOLDER = "CLOUDSENTRY_FAKE_DIR"
 
@@ -33,8 +34,13 @@ Kind = Literal[
     "error_server",
     "kill_before",
     "kill_after",
+    "slow",
 ]
-"""``before`` and ``after``: whether the lost call, or the killed process's, had its effect."""
+"""``before`` and ``after``: whether the lost call, or the killed process's, had its effect. ``slow`` does
+nothing: who brings the clock lets the time pass. Beside these a rule's kind may be a name of `ACCIDENTS`."""
+
+LATE_LOOKS = 3
+"""Looks until an effect shows that comes later."""
 
 
 @dataclass(slots=True)
@@ -47,7 +53,7 @@ class FaultRule:
 
     verb: str
     nth: int = 1
-    kind: Kind = "busy"
+    kind: Kind | str = "busy"
     times: int = 1
     after: float = 0.0
     count: int = 1
@@ -60,8 +66,22 @@ class FaultRule:
         self.seen += 1
         return self.nth <= self.seen < self.nth + self.times
 
+    @property
+    def effect(self) -> Effect:
+        """Whether a write that meets it is carried out."""
+        return ACCIDENTS[self.kind].effect if self.kind in ACCIDENTS else "now"
 
-def before(rules: list[FaultRule], cloud: str) -> None:
+
+@dataclass(slots=True)
+class Late:
+    """An order whose effect comes after some more looks: its class's name, and itself as JSON."""
+
+    verb: str
+    order: str
+    looks: int = LATE_LOOKS
+
+
+def before(rules: list[FaultRule], family: str, cloud: str, *, reads: bool) -> None:
     """Raise what goes wrong before a call has its effect. ``rules`` are those that are due."""
     for rule in rules:
         text = f"fake fault {rule.kind} at {rule.verb} {rule.nth}"
@@ -76,14 +96,19 @@ def before(rules: list[FaultRule], cloud: str) -> None:
                 raise Denied(text, cloud=cloud, status=403)
             case "nocapacity":
                 raise NoCapacity(text, cloud=cloud, status=403)
+            case _ if rule.kind in ACCIDENTS and (reads or rule.effect == "none"):
+                raise ACCIDENTS[rule.kind].error(family, cloud, reads=reads)
             case _:
                 pass
 
 
-def after(rules: list[FaultRule], cloud: str) -> None:
+def after(rules: list[FaultRule], family: str, cloud: str, *, reads: bool) -> None:
     """Raise what goes wrong once a call has had its effect."""
-    if any(rule.kind == "ambiguous_after" for rule in rules):
-        raise Ambiguous("fake fault ambiguous_after: the answer was lost", cloud=cloud)
+    for rule in rules:
+        if rule.kind == "ambiguous_after":
+            raise Ambiguous("fake fault ambiguous_after: the answer was lost", cloud=cloud)
+        if rule.kind in ACCIDENTS and not reads:
+            raise ACCIDENTS[rule.kind].error(family, cloud, reads=False)
 
 
 def kill(rules: list[FaultRule], kind: Literal["kill_before", "kill_after"]) -> None:
@@ -161,6 +186,7 @@ class FakeState:
     """What every fake place knows beside its own: what is to go wrong, and how often it was called."""
 
     faults: list[FaultRule] = field(default_factory=list)
+    late: list[Late] = field(default_factory=list)
     serial: int = 0
     reads: int = 0
     writes: int = 0
@@ -172,13 +198,14 @@ P = TypeVar("P", bound=FakeState)
 class FakePlace(Generic[P]):
     """What one family of drivers finds at one place; all of a name in a process are the same one (`named`).
 
-    A family's own place says which FAMILY it is, what STATE it has and which calls are READS. `work` is the way to
-    change its settings: ``with FakeCloud.named("a").work() as state: state.quota = 2``.
+    A family's own place says which FAMILY it is, what STATE it has, which calls are READS and which ORDERS it plays.
+    `work` is the way to change its settings: ``with FakeCloud.named("a").work() as state: state.quota = 2``.
     """
 
     FAMILY: ClassVar[str]
     STATE: ClassVar[type[FakeState]]
     READS: ClassVar[frozenset[str]] = frozenset({"observe"})
+    ORDERS: ClassVar[tuple[type[Any], ...]] = ()
     _lock: ClassVar[threading.Lock] = threading.Lock()
     _known: ClassVar[dict[str, Any]]
 
@@ -233,9 +260,35 @@ class FakePlace(Generic[P]):
             due = [rule for rule in state.faults if rule.meets(verb)]
             state.reads += verb in self.READS
             state.writes += verb not in self.READS
+        reads = verb in self.READS
         kill(due, "kill_before")
-        before(due, self.name)
+        before(due, self.FAMILY, self.name, reads=reads)
         with self._world.work() as state:
+            if verb == "observe":
+                self._catch_up(state)
             yield state, due
         kill(due, "kill_after")
-        after(due, self.name)
+        after(due, self.FAMILY, self.name, reads=reads)
+
+    def act(self, order: Any) -> None:
+        """One write, which `play` does to the state: at once, or where that is what goes wrong some looks later."""
+        verb = type(order).__name__
+        with self.struck(verb) as (state, due):
+            if any(rule.effect == "later" for rule in due):
+                state.late.append(Late(verb, pydantic.TypeAdapter(type(order)).dump_json(order).decode()))
+            else:
+                self.play(state, order, due)
+
+    def play(self, state: P, order: Any, due: list[FaultRule]) -> None:
+        """What an order does; ``due`` are the rules that its call has met."""
+        raise NotImplementedError
+
+    def _catch_up(self, state: P) -> None:
+        """Effects that come late come now; what is refused then nobody hears."""
+        kinds = {kind.__name__: kind for kind in self.ORDERS}
+        for late in state.late:
+            late.looks -= 1
+        for late in [late for late in state.late if late.looks < 0]:
+            with contextlib.suppress(DriverError):
+                self.play(state, pydantic.TypeAdapter(kinds[late.verb]).validate_json(late.order), [])
+        state.late = [late for late in state.late if late.looks >= 0]

@@ -25,7 +25,7 @@ from typing import Any
 from unittest import mock
 
 from cloudsentry import conf
-from cloudsentry.clouds.fake import FaultRule
+from cloudsentry.clouds.fake import FakePlace, FaultRule
 from cloudsentry.drivers.balancer.fake.cloud import FakeBalancers
 from cloudsentry.drivers.pool.fake.cloud import FakeCloud
 from cloudsentry.errors import SentryError
@@ -92,10 +92,13 @@ SCENARIOS = (
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Verdict:
-    """How a case ended. ``struck`` is False when the fault lay behind the operation's last call."""
+    """How a case ended. ``struck`` is False when the fault lay behind the operation's last call.
+
+    ``alone``: the run that was struck came to its own good end."""
 
     struck: bool
     converged: bool
+    alone: bool = False
     orphans: int = 0
     duplicates: int = 0
     lost: int = 0
@@ -121,22 +124,25 @@ class Bench:
             if stands is not None:
                 assert operate(stands, stands).outcome == "done"
 
-    def case(self, prepare: Callable[[], None], *, kills: bool = True) -> Verdict:
-        """One case: ``prepare`` sets the trap in the process that is to fall into it, one of its own where it kills."""
+    def case(self, prepare: Callable[[], None], *, kills: bool = True, clock: JumpClock | None = None) -> Verdict:
+        """One case: ``prepare`` sets the trap in the process that is to fall into it, one of its own where it kills.
+
+        ``clock`` is that of the run that is struck."""
         folder = self._folder / "case"
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(self._golden, folder)
         scenario = self.scenario
         with _in(folder):
-            ended = _child(lambda: _trapped(scenario, prepare)) if kills else _trapped(scenario, prepare)
+            first = None if kills else _trapped(scenario, prepare, clock)
+            ended = _child(lambda: _trapped(scenario, prepare, clock)) if kills else 0
             with _disarmed() as struck:
                 struck = struck or ended != 0
                 try:
-                    again = operate(scenario.wanted, scenario.stands)
+                    again = first or operate(scenario.wanted, scenario.stands)
                 except SentryError as error:
                     return Verdict(struck=struck, converged=False, detail=str(error))
                 second = operate(scenario.wanted, scenario.stands)
-            return _judge(scenario, again, second, struck)
+            return dataclasses.replace(_judge(scenario, again, second, struck), alone=first is not None)
 
     def undone(self, prepare: Callable[[], None]) -> Verdict:
         """One case of the other kind: the operation fails for good somewhere, and is rolled back."""
@@ -221,9 +227,9 @@ def _judge_undone(
     )
 
 
-def operate(wanted: Event | None, stands: Event | None) -> Report:
+def operate(wanted: Event | None, stands: Event | None, clock: JumpClock | None = None) -> Report:
     """The operation, as a new process would do it."""
-    sentry = Sentry(_settings(), clock=JumpClock())
+    sentry = Sentry(_settings(), clock=clock or JumpClock())
     try:
         if wanted is not None:
             return sentry.apply(wanted)
@@ -235,9 +241,28 @@ def operate(wanted: Event | None, stands: Event | None) -> Report:
 
 def arm_call(family: str, cloud: str, kind: str, nth: int, *, verb: str = "*", **more: Any) -> None:
     """The ``nth`` call of a kind at one place goes wrong."""
-    place = FakeCloud.named(cloud) if family == "pool" else FakeBalancers.named(cloud)
-    with place.work() as state:
-        state.faults.append(FaultRule(verb, nth, kind, **more))  # type: ignore[arg-type]
+    with _place(family, cloud).work() as state:
+        state.faults.append(FaultRule(verb, nth, kind, **more))
+
+
+def arm_slow(family: str, cloud: str, nth: int, clock: JumpClock, seconds: float) -> None:
+    """The ``nth`` call at one place takes so long; in this process, until its worlds are forgotten."""
+    arm_call(family, cloud, "slow", nth)
+    place = _place(family, cloud)
+    plain = place.struck
+
+    @contextlib.contextmanager
+    def slow(verb: str) -> Iterator[Any]:
+        with plain(verb) as (state, due):
+            if any(rule.kind == "slow" for rule in due):
+                clock.sleep(seconds)
+            yield state, due
+
+    place.struck = slow  # type: ignore[method-assign]
+
+
+def _place(family: str, cloud: str) -> FakePlace[Any]:
+    return FakeCloud.named(cloud) if family == "pool" else FakeBalancers.named(cloud)
 
 
 def arm_journal(method: str, nth: int, *, after: bool) -> None:
@@ -260,14 +285,16 @@ def _settings() -> conf.Settings:
     return conf.settings([], config_files=[])
 
 
-def _trapped(scenario: Scenario, prepare: Callable[[], None]) -> int:
+def _trapped(scenario: Scenario, prepare: Callable[[], None], clock: JumpClock | None = None) -> Report | None:
+    """The report of a run that came to its good end all the same, else None."""
     prepare()
     with contextlib.suppress(SentryError):
-        operate(scenario.wanted, scenario.stands)
-    return 0
+        report = operate(scenario.wanted, scenario.stands, clock)
+        return report if report.outcome == "done" else None
+    return None
 
 
-def _child(work: Callable[[], None]) -> int:
+def _child(work: Callable[[], object]) -> int:
     """Run in a process of its own; returns its wait status."""
     sys.stdout.flush()
     pid = os.fork()

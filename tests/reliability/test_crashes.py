@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from harness import CLOUDS, SCENARIOS, Bench, Scenario, Verdict, arm_call, arm_journal
+from harness import CLOUDS, SCENARIOS, Bench, Scenario, Verdict, arm_call, arm_journal, arm_slow
+
+from cloudsentry.clouds.accidents import ACCIDENTS
+from cloudsentry.testing import JumpClock
 
 PLACES = [(family, cloud) for family in ("pool", "balancer") for cloud in CLOUDS]
 KILLS = ("kill_before", "kill_after")
-FAULTS = ("busy", "unreachable", "ambiguous_before", "ambiguous_after", "denied", "nocapacity")
+ALIKE: dict[str, tuple[str, ...]] = {
+    "500, 502 or 504": ("500", "502", "504"),
+    "503": ("503",),
+    "429, Retry-After 7": ("429, Retry-After 7",),
+    "refused, reset or timed out": ("refused connection", "reset", "timeout"),
+    "answer lost after the effect": (
+        "answer lost after the effect",
+        "500 after the effect",
+        "cut JSON after the effect",
+        "502 after the effect",
+    ),
+    "timeout, the effect comes later": ("timeout, the effect comes later", "504, the effect comes later"),
+    "401 (no new token to be had)": ("401 (no new token to be had)",),
+    "403": ("denied",),
+    "quota used up": ("nocapacity",),
+}
+"""Faults by what has to be done about them. At each call one of each row strikes, in turn; under the marker
+``exhaustive`` every single one."""
+SLOW = 60.0
+"""Seconds that a call takes of a slow API."""
 
 
 @pytest.fixture(scope="session")
@@ -69,6 +93,7 @@ def _hold(rows: list[dict[str, object]], scenario: Scenario, fault: str, verdict
             "operation": scenario.name,
             "fault": fault,
             "cases": len(verdicts),
+            "alone": sum(verdict.alone for _, verdict in verdicts),
             "converged": sum(verdict.converged for _, verdict in verdicts),
             "orphans": sum(verdict.orphans for _, verdict in verdicts),
             "duplicates": sum(verdict.duplicates for _, verdict in verdicts),
@@ -79,18 +104,70 @@ def _hold(rows: list[dict[str, object]], scenario: Scenario, fault: str, verdict
     assert [(where, verdict) for where, verdict in verdicts if not verdict.good] == []
 
 
-@pytest.mark.parametrize("kind", [*KILLS, *FAULTS])
+def _at_every_call(bench: Bench, kinds: tuple[str, ...], **more: Any) -> list[tuple[str, Verdict]]:
+    """One of the kinds at each call of each place, in turn."""
+    turn = itertools.cycle(kinds)
+    return [
+        (f"{family} {cloud} call {nth}", verdict)
+        for family, cloud in more.pop("places", PLACES)
+        for nth, verdict in _sweep(
+            bench,
+            lambda nth, family=family, cloud=cloud: arm_call(family, cloud, next(turn), nth, **more),  # type: ignore[misc]
+            kills=kinds[0] in KILLS,
+        )
+    ]
+
+
+@pytest.mark.parametrize("kind", [*KILLS, *ALIKE])
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_at_every_call(scenario: Scenario, kind: str, folder: Path, table: list[dict[str, object]]) -> None:
+    _hold(table, scenario, kind, _at_every_call(Bench(scenario, folder), ALIKE.get(kind, (kind,))))
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("kind", [kind for kind in ACCIDENTS if kind != "409"])
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_every_accident_at_every_call(
+    scenario: Scenario, kind: str, folder: Path, table: list[dict[str, object]]
+) -> None:
+    _hold(table, scenario, kind, _at_every_call(Bench(scenario, folder), (kind,)))
+
+
+@pytest.mark.parametrize("times", [3, 1000], ids=["for a while", "for ever"])
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_a_balancer_that_is_immutable(
+    scenario: Scenario, times: int, folder: Path, table: list[dict[str, object]]
+) -> None:
+    """At each write to it; a run that met it for ever is run again when it is over."""
     bench = Bench(scenario, folder)
     verdicts = [
-        (f"{family} {cloud} call {nth}", verdict)
-        for family, cloud in PLACES
+        (f"{verb} {nth}", verdict)
+        for verb in ("CreateBalancer", "SetMembers", "DeleteBalancer")
         for nth, verdict in _sweep(
-            bench, lambda nth, family=family, cloud=cloud: arm_call(family, cloud, kind, nth), kills=kind in KILLS
-        )  # type: ignore[misc]
+            bench,
+            lambda nth, verb=verb: arm_call("balancer", "private", "409", nth, verb=verb, times=times),  # type: ignore[misc]
+        )
     ]
-    _hold(table, scenario, kind, verdicts)
+    if times == 3:
+        assert all(verdict.alone for _, verdict in verdicts)
+    _hold(table, scenario, "409 three times" if times == 3 else "409 for ever, then again", verdicts)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_a_slow_api(scenario: Scenario, folder: Path, table: list[dict[str, object]]) -> None:
+    """Any one call that takes a minute: the run still comes to its own end."""
+    bench = Bench(scenario, folder)
+    verdicts = []
+    for family, cloud in PLACES:
+        for nth in itertools.count(1):
+            clock = JumpClock()
+            arm = functools.partial(arm_slow, family, cloud, nth, clock, SLOW)
+            verdict = bench.case(arm, kills=False, clock=clock)
+            if not verdict.struck:
+                break
+            verdicts.append((f"{family} {cloud} call {nth}", verdict))
+    assert all(verdict.alone for _, verdict in verdicts)
+    _hold(table, scenario, f"slow API ({SLOW:.0f} s)", verdicts)
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
@@ -123,18 +200,18 @@ def test_servers_that_end_in_error(scenario: Scenario, folder: Path, table: list
         _hold(table, scenario, "a server ends in ERROR", verdicts)
 
 
-@pytest.mark.parametrize("kind", ["denied", "nocapacity"])
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_rollback_after_a_permanent_failure_at_every_call(
-    scenario: Scenario, kind: str, folder: Path, table: list[dict[str, object]]
+    scenario: Scenario, folder: Path, table: list[dict[str, object]]
 ) -> None:
     bench = Bench(scenario, folder)
+    turn = itertools.cycle(("denied", "nocapacity"))
     verdicts = [
         (f"{family} {cloud} call {nth}", verdict)
         for family, cloud in PLACES
         for nth, verdict in _sweep_undone(
             bench,
-            lambda nth, family=family, cloud=cloud: arm_call(family, cloud, kind, nth),  # type: ignore[misc]
+            lambda nth, family=family, cloud=cloud: arm_call(family, cloud, next(turn), nth),  # type: ignore[misc]
         )
     ]
-    _hold(table, scenario, f"{kind}, then rollback", verdicts)
+    _hold(table, scenario, "403 or quota used up, then rollback", verdicts)

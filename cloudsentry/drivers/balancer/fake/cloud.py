@@ -5,9 +5,9 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass, field, replace
 
-from cloudsentry.clouds.fake import FakePlace, FakeState
+from cloudsentry.clouds.fake import FakePlace, FakeState, FaultRule
 from cloudsentry.errors import Busy, Conflict, NotSupported
-from cloudsentry.records.orders import CreateBalancer, SetMembers
+from cloudsentry.records.orders import BalancerOrder, CreateBalancer, DeleteBalancer, Drain, SetMembers
 from cloudsentry.records.views import Balancer, Member
 
 
@@ -41,6 +41,19 @@ class FakeBalancers(FakePlace[State]):
     FAMILY = "balancer"
     STATE = State
     READS = frozenset({"observe", "Drain"})
+    ORDERS = (CreateBalancer, SetMembers, DeleteBalancer)
+
+    def play(self, state: State, order: BalancerOrder, due: list[FaultRule]) -> None:
+        """As the driver's contract says."""
+        match order:
+            case CreateBalancer():
+                self.create(state, order)
+            case SetMembers():
+                self.set_members(state, order)
+            case DeleteBalancer():
+                self.delete(state, order.id)
+            case Drain():
+                pass
 
     @staticmethod
     def look(state: State, event: str, *, counters: bool) -> tuple[Balancer, ...]:

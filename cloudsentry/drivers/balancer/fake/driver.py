@@ -7,7 +7,7 @@ from cloudsentry.clouds.names import missing
 from cloudsentry.drivers.balancer.base import BalancerDriver, BalancerScope
 from cloudsentry.drivers.balancer.fake.cloud import FakeBalancers, State
 from cloudsentry.records.ground import Ground, Limit
-from cloudsentry.records.orders import BalancerOrder, CreateBalancer, DeleteBalancer, Drain, SetMembers
+from cloudsentry.records.orders import BalancerOrder
 from cloudsentry.records.views import BalancerView
 
 
@@ -33,16 +33,7 @@ class FakeBalancer(BalancerDriver):
 
     def act(self, order: BalancerOrder) -> None:
         """As the contract says."""
-        with self._place.call(type(order).__name__) as state:
-            match order:
-                case CreateBalancer():
-                    self._place.create(state, order)
-                case SetMembers():
-                    self._place.set_members(state, order)
-                case DeleteBalancer():
-                    self._place.delete(state, order.id)
-                case Drain():
-                    pass
+        self._place.act(order)
 
 
 def _ground(state: State) -> Ground:

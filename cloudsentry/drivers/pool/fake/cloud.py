@@ -6,12 +6,20 @@ import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from cloudsentry.clouds.fake import FakePlace, FakeState
+from cloudsentry.clouds.fake import FakePlace, FakeState, FaultRule
 from cloudsentry.drivers.pool.fake import scheduling
 from cloudsentry.drivers.pool.fake.scheduling import FakeGroup, FakeHypervisor
 from cloudsentry.errors import Conflict, Denied, NoCapacity, NotSupported
 from cloudsentry.records.ground import Size
-from cloudsentry.records.orders import CreateServerGroup, CreateServers
+from cloudsentry.records.orders import (
+    CreateServerGroup,
+    CreateServers,
+    DeleteServerGroups,
+    DeleteServers,
+    PoolOrder,
+    RestServers,
+    StartServers,
+)
 from cloudsentry.records.views import Server, ServerGroup
 
 WAKING = {"SHUTOFF": "powering-on", "PAUSED": "unpausing", "SHELVED_OFFLOADED": "unshelving"}
@@ -78,11 +86,28 @@ class FakeCloud(FakePlace[State]):
 
     FAMILY = "pool"
     STATE = State
+    ORDERS = (CreateServers, CreateServerGroup, DeleteServers, StartServers, RestServers, DeleteServerGroups)
 
     @classmethod
     def blank(cls) -> State:
         """A cloud with four hypervisors."""
         return State(hypervisors=four())
+
+    def play(self, state: State, order: PoolOrder, due: list[FaultRule]) -> None:
+        """As the driver's contract says."""
+        match order:
+            case CreateServers():
+                self.create(state, order, sum(rule.count for rule in due if rule.kind == "error_server"))
+            case CreateServerGroup():
+                self.create_group(state, order)
+            case DeleteServers():
+                self.delete(state, order.ids)
+            case StartServers():
+                self.start(state, order.ids)
+            case RestServers():
+                self.rest(state, order.ids, order.rest)
+            case DeleteServerGroups():
+                self.delete_groups(state, order.ids)
 
     def look(self, state: State, event: str) -> tuple[Server, ...]:
         """An event's (every event's) servers, sorted by name and id; a look at one moves those on that are at work."""

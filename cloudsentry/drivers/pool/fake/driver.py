@@ -10,15 +10,7 @@ from cloudsentry.drivers.pool.base import PoolDriver, PoolScope
 from cloudsentry.drivers.pool.fake.cloud import FakeCloud, State
 from cloudsentry.records.ground import Ground, Limit, Room, Size
 from cloudsentry.records.marks import PREFIX
-from cloudsentry.records.orders import (
-    CreateServerGroup,
-    CreateServers,
-    DeleteServerGroups,
-    DeleteServers,
-    PoolOrder,
-    RestServers,
-    StartServers,
-)
+from cloudsentry.records.orders import PoolOrder
 from cloudsentry.records.views import Hypervisor, PoolView
 
 
@@ -51,21 +43,7 @@ class FakePool(PoolDriver):
 
     def act(self, order: PoolOrder) -> None:
         """As the contract says."""
-        with self._cloud.struck(type(order).__name__) as (state, due):
-            match order:
-                case CreateServers():
-                    broken = sum(rule.count for rule in due if rule.kind == "error_server")
-                    self._cloud.create(state, order, broken)
-                case CreateServerGroup():
-                    self._cloud.create_group(state, order)
-                case DeleteServers():
-                    self._cloud.delete(state, order.ids)
-                case StartServers():
-                    self._cloud.start(state, order.ids)
-                case RestServers():
-                    self._cloud.rest(state, order.ids, order.rest)
-                case DeleteServerGroups():
-                    self._cloud.delete_groups(state, order.ids)
+        self._cloud.act(order)
 
 
 def _hypervisors(state: State, scope: PoolScope) -> tuple[Hypervisor, ...]:
