@@ -12,7 +12,9 @@ MTU_LEAST, MTU_MOST = 576, 9216
 """Bytes: what every IPv4 host takes (RFC 791), and what common switches carry."""
 
 OWN = {
-    "vlan": frozenset({"physical_network", "vlan", "cidr", "mtu", "allocation", "gateway"}),
+    "vlan": frozenset(
+        {"physical_network", "vlan", "cidr", "mtu", "allocation", "gateway"} | {"image", "flavor", "zone", "origin"}
+    ),
     "vpnaas": frozenset({"subnets", "external"}),
     "gateway": frozenset(
         {"mode", "cidr", "cidrs", "mtu", "allocation", "external", "image", "flavor", "zone", "port"}
@@ -93,7 +95,10 @@ class StretchSpec(Part):
         default_factory=dict,
         description="vpnaas, gateway, router: by site, the external network; the cloud's only one where absent.",
     )
-    image: dict[Name, Text] = Field(default_factory=dict, description="gateway, router: by site, a Debian image.")
+    image: dict[Name, Text] = Field(
+        default_factory=dict,
+        description="gateway, router: by site, a Debian image. vlan: of a small server that probes the stretch.",
+    )
     flavor: dict[Name, Text] = Field(
         default_factory=dict, description="gateway, router: by site, how large a gateway is."
     )
@@ -144,8 +149,22 @@ class StretchSpec(Part):
                 "mtu": str(self.mtu or ""),
                 "allocation": _tight(self.allocation.get(site, "")),
                 "gateway": "yes" if self.gateway == site else "",
+                **self._probing(site),
             }
         return tuple(sorted((key, value) for key, value in found.items() if value))
+
+    def _probing(self, site: str) -> dict[str, str]:
+        """The last address of each share is the prober's, where there is one."""
+        if not self.image or not self.flavor:
+            return {}
+        shares = {one: _tight(self.allocation.get(one, "")).partition("-")[2] for one in self.between}
+        return {
+            "image": self.image.get(site, ""),
+            "flavor": self.flavor.get(site, ""),
+            "zone": self.zone.get(site, ""),
+            "probe": shares[site],
+            "far_probe": shares[self.far(site)],
+        }
 
     def roams(self, site: str) -> bool:
         """Whether the end at ``site`` is a router that moves with its group."""

@@ -75,6 +75,9 @@ def _keys(tree: Tree, path: Path, stretch: Mapped) -> Iterator[Fault]:
         if key not in stretch:
             what = f"the driver '{driver}'" + (f" with mode {mode}" if key in further else "")
             yield tree.fault(path, f"{what} needs {key}: add '{key}'", at_key=True)
+    if driver == "vlan" and ("image" in stretch) != ("flavor" in stretch):
+        there, lacks = ("image", "flavor") if "image" in stretch else ("flavor", "image")
+        yield tree.fault((*path, there), f"a prober needs both an image and a flavor: add '{lacks}'", at_key=True)
     for key in ("allocation", "subnets", "cidrs", "image", "flavor"):
         given = _mapping(stretch.get(key))
         for site in _between(stretch) if given else ():

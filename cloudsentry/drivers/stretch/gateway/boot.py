@@ -7,23 +7,28 @@ shell script on a machine without systemd.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import resources
 
+NEEDS = (
+    *("wg:wireguard-tools", "nft:nftables", "keepalived:keepalived"),
+    *("ip:iproute2", "ping:iputils-ping", "python3:python3"),
+)
+"""Commands, and the Debian packages that bring them."""
 FILES = ("machine", "tunnel", "wire", "firewall", "pair", "probe", "gateway")
 LARGEST = 65535
 """Bytes of base64 that Nova takes as user data."""
 
 HEAD = """#!/bin/sh
-# A gateway of a stretched network, made by cloudsentry; it ends with its stretch.
+# The {program} of a stretched network, made by cloudsentry; it ends with its stretch.
 set -eu
 umask 077
-home="$PWD/gateway"
-if [ -d /run/systemd/system ]; then home=/var/lib/cloudsentry-gateway; fi
+home="$PWD/{program}"
+if [ -d /run/systemd/system ]; then home=/var/lib/cloudsentry-{program}; fi
 mkdir -p "$home" && cd "$home"
 missing=""
-for pair in wg:wireguard-tools nft:nftables keepalived:keepalived ip:iproute2 ping:iputils-ping python3:python3; do
-    command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair#*:}"
+for pair in {needs}; do
+    command -v "${{pair%%:*}}" >/dev/null 2>&1 || missing="$missing ${{pair#*:}}"
 done
 if [ -n "$missing" ]; then
     export DEBIAN_FRONTEND=noninteractive
@@ -32,13 +37,13 @@ fi
 """
 
 TAIL = """if [ -d /run/systemd/system ]; then
-    cat > /etc/systemd/system/cloudsentry-gateway.service <<'CLOUDSENTRY'
+    cat > /etc/systemd/system/cloudsentry-{program}.service <<'CLOUDSENTRY'
 [Unit]
-Description=Gateway of a stretched network
+Description=The {program} of a stretched network
 After=network.target
 [Service]
-WorkingDirectory=/var/lib/cloudsentry-gateway
-ExecStart=/usr/bin/python3 gateway.py gateway.json
+WorkingDirectory=/var/lib/cloudsentry-{program}
+ExecStart=/usr/bin/python3 {program}.py {program}.json
 Restart=always
 RestartSec=1
 StandardOutput=journal+console
@@ -46,20 +51,26 @@ StandardOutput=journal+console
 WantedBy=multi-user.target
 CLOUDSENTRY
     systemctl daemon-reload
-    exec systemctl enable --now cloudsentry-gateway.service
+    exec systemctl enable --now cloudsentry-{program}.service
 fi
 while :; do
-    python3 gateway.py gateway.json || true
+    python3 {program}.py {program}.json || true
     sleep 1
 done
 """
 
 
-def script(config: Mapping[str, object]) -> str:
-    """The user data of one gateway; ``config`` is what `inside/machine.py` reads."""
-    parts = [HEAD]
-    parts += [_file(f"{name}.py", _source(name)) for name in FILES]
-    parts += [_file("gateway.json", json.dumps(config, sort_keys=True) + "\n"), TAIL]
+def script(
+    config: Mapping[str, object],
+    *,
+    program: str = "gateway",
+    files: Iterable[str] = FILES,
+    needs: Iterable[str] = NEEDS,
+) -> str:
+    """The user data of one gateway, or of another program of ``inside``; ``config`` is what that reads."""
+    parts = [HEAD.format(program=program, needs=" ".join(needs))]
+    parts += [_file(f"{name}.py", _source(name)) for name in files]
+    parts += [_file(f"{program}.json", json.dumps(config, sort_keys=True) + "\n"), TAIL.format(program=program)]
     return "".join(parts)
 
 

@@ -128,19 +128,17 @@ def flavor(cloud: Cloud, name: str) -> str:
     return str(found["id"])
 
 
-def create_server(cloud: Cloud, mark: Mark, wish: Item, *, user_data: str, group: str) -> None:
-    """A gateway on its ports."""
+def create_server(cloud: Cloud, mark: Mark, wish: Item, *, user_data: str, group: str = "") -> None:
+    """A gateway on its ports, in a server group where one is named."""
     body = {
         **wish,
         "user_data": base64.b64encode(user_data.encode()).decode(),
         "tags": [PREFIX, server_tag(mark.event)],
         "metadata": {**mark.metadata(), **wish.get("metadata", {})},
     }
-    if "host" in wish:
-        cloud.post("compute", "/servers", {"server": body}, microversion=PINNED)
-        return
-    hints = {"os:scheduler_hints": {"group": group}}
-    cloud.post("compute", "/servers", {"server": body, **hints}, microversion=NOVA)
+    hints = {"os:scheduler_hints": {"group": group}} if group else {}
+    version = PINNED if "host" in wish else NOVA
+    cloud.post("compute", "/servers", {"server": body, **hints}, microversion=version)
 
 
 def tell(cloud: Cloud, server: str, metadata: dict[str, str]) -> None:

@@ -6,6 +6,7 @@ import ipaddress
 from typing import Any
 
 from cloudsentry.clouds import Cloud
+from cloudsentry.drivers.stretch import prober
 from cloudsentry.drivers.stretch.neutron import SERVICE
 from cloudsentry.records.marks import Mark, event_tag
 
@@ -53,5 +54,8 @@ def ports(cloud: Cloud, network: str) -> list[dict[str, Any]]:
 
 
 def delete(cloud: Cloud, kind: str, id: str) -> None:
-    """A subnet or a network; gone is done."""
+    """A subnet, a network, a prober or its port; gone is done."""
+    if kind == "server":
+        prober.delete(cloud, kind, id)
+        return
     cloud.delete(SERVICE, f"/{kind}s/{id}")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import time
 from collections.abc import Iterable
+from dataclasses import replace
 
 from cloudsentry.clouds import Cloud, Connect, open_cloud
-from cloudsentry.drivers.stretch import neutron
+from cloudsentry.drivers.stretch import neutron, prober
 from cloudsentry.drivers.stretch.base import StretchDriver, StretchScope
 from cloudsentry.drivers.stretch.vlan import calls, guard, read
 from cloudsentry.errors import Busy, Conflict
@@ -33,7 +35,7 @@ class VlanStretch(StretchDriver):
 
     def observe(self, scope: StretchScope) -> StretchView:
         """As the contract says: two lists, and for a full look what speaks against the ends."""
-        ends = self._ends(scope.event)
+        ends = self._ends(scope.event, scope.full)
         if not scope.full:
             return StretchView(driver="vlan", cloud=self._name, ends=ends)
         wanted = [(unit, dict(options)) for unit, options in scope.wanted]
@@ -55,10 +57,26 @@ class VlanStretch(StretchDriver):
             case CloseEnd():
                 self._close(order)
 
-    def _ends(self, event: str) -> tuple[End, ...]:
+    def _ends(self, event: str, full: bool = False) -> tuple[End, ...]:
         networks = neutron.marked(self._cloud, "networks", event)
         subnets = neutron.marked(self._cloud, "subnets", event) if networks else []
-        return read.ends(networks, subnets, event)
+        probed = prober.probed(networks, event)
+        found = read.ends(networks, subnets, event)
+        return tuple(self._tried(end, event, full) if end.mark.unit in probed else end for end in found)
+
+    def _tried(self, end: End, event: str, full: bool) -> End:
+        """With its prober: an end that lacks it is half made, and goes with it."""
+        cloud, unit = self._cloud, end.mark.unit
+        standing = prober.server(cloud, event, unit)
+        whole = standing is not None and standing["status"] in ("ACTIVE", "BUILD")
+        seen = prober.seen([prober.told(cloud, standing)], time.time()) if standing is not None and full else None
+        return replace(
+            end,
+            offer=end.offer if whole else None,
+            objects=(*prober.objects(cloud, event, unit), *end.objects),
+            probe=seen,
+            detail=end.detail or ("" if whole else "its prober is not there"),
+        )
 
     def _used(self, end: End) -> Iterable[Fact]:
         networks = [id for kind, id in end.objects if kind == "network"]
@@ -74,9 +92,19 @@ class VlanStretch(StretchDriver):
         subnets = neutron.marked(cloud, "subnets", mark.event)
         subnet = next((item for item in subnets if item["network_id"] == network["id"]), None)
         subnet = subnet or calls.create_subnet(cloud, network["id"], mark, options)
+        if prober.wanted(options):
+            self._probe(mark, network, options)
         for kind, item in (("subnets", subnet), ("networks", network)):  # the network last: its tags make the offer
             if not neutron.own_tags(item, mark):
-                neutron.tag(cloud, kind, item["id"], mark.tags())
+                more = (prober.TAG,) if kind == "networks" and prober.wanted(options) else ()
+                neutron.tag(cloud, kind, item["id"], (*mark.tags(), *more))
+
+    def _probe(self, mark: Mark, network: neutron.Item, options: dict[str, str]) -> None:
+        """The tag first: by it what is half made is found."""
+        tags = set(network.get("tags") or ())
+        if prober.TAG not in tags:
+            neutron.tag(self._cloud, "networks", str(network["id"]), (*tags, prober.TAG))
+        prober.keep(self._cloud, mark, network, options)
 
     def _join(self, order: JoinEnd) -> None:
         """The segment joins the ends by itself: what is left is to agree, and to keep what was agreed."""
@@ -86,7 +114,8 @@ class VlanStretch(StretchDriver):
         if fault := _disagreement(end.offer, far):
             raise Conflict(f"stretch {order.unit}: the far end on {order.far_cloud} {fault}", cloud=self._name)
         network = next(id for kind, id in end.objects if kind == "network")
-        neutron.tag(self._cloud, "networks", network, (*end.mark.tags(), *read.far_tags(far)))
+        more = (prober.TAG,) if prober.wanted(dict(order.options)) else ()
+        neutron.tag(self._cloud, "networks", network, (*end.mark.tags(), *more, *read.far_tags(far)))
 
     def _close(self, order: CloseEnd) -> None:
         for kind, id in order.objects:
