@@ -115,9 +115,15 @@ def test_an_upload_that_is_cut_goes_on_and_glance_has_all_of_it(depot: Depot, na
 
 
 @pytest.mark.parametrize(
-    ("status", "error"), [(401, Denied), (403, Denied), (409, Conflict), (500, Ambiguous), (503, Ambiguous)]
+    ("status", "error", "after"),
+    [
+        (401, Denied, 0),
+        (403, Denied, 10**9),
+        (409, Conflict, 0),
+        (500, Ambiguous, 10**9),
+        (503, Ambiguous, 0),
+    ],
 )
-@pytest.mark.parametrize("after", [0, 10**9])
 def test_what_glance_refuses_is_told_by_its_status(
     depot: Depot, name: str, glance: Glance, status: int, error: type[Exception], after: int
 ):

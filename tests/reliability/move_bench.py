@@ -108,7 +108,9 @@ def members() -> dict[str, int]:
 
 
 def images() -> list[str]:
-    return [id for cloud in CLOUDS for id in FakeImages.named(cloud).state.images]
+    """At both Glances, and disks that a conversion host keeps."""
+    states = [FakeImages.named(cloud).state for cloud in CLOUDS]
+    return [one for state in states for one in (*state.images, *state.staged)]
 
 
 def twice_alive() -> list[str]:
