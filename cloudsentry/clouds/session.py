@@ -25,7 +25,7 @@ from keystoneauth1.adapter import Adapter
 from cloudsentry import __version__
 from cloudsentry.clouds import faults
 from cloudsentry.clouds.calls import ASKS, Calls, Counter, CountingAdapter
-from cloudsentry.errors import Busy, Conflict, NotSupported, UserError
+from cloudsentry.errors import Busy, Conflict, NotSupported, Unreachable, UserError
 
 LOG = logging.getLogger(__name__)
 
@@ -319,6 +319,9 @@ class Cloud:
             data = adapter.get_endpoint_data()
             url = data.url if data else None
             offered = (data.max_microversion if data else None) or (0, 0)
+            if url and offered == (0, 0):
+                # keystoneauth goes on with the catalog's URL where the version document could not be had.
+                raise Unreachable(f"there is no version document at the {service} endpoint just now", cloud=self.name)
         if not url:
             raise NotSupported(f"there is no {service} service in the catalog", cloud=self.name)
         return Endpoint(url=_versioned(url, VERSION_PATH.get(service, "")), newest=offered)

@@ -132,6 +132,15 @@ def test_microversions_are_negotiated_and_sent():
     assert wire.requests[-1].headers["OpenStack-API-Version"] == "compute 2.74"
 
 
+def test_a_version_document_that_cannot_be_had_just_now_is_asked_again_and_is_no_lack_of_versions():
+    sick = {f"GET /compute{path}": answer(503) for path in ("/v2.1/", "/", "/v2.1")}
+    here, wire = cloud(sick)
+    with pytest.raises(Unreachable, match="no version document at the compute endpoint just now"):
+        here.newest("compute")
+    wire.routes.clear()
+    assert here.newest("compute") == (2, 96)
+
+
 def test_bare_endpoints_get_their_version():
     here, _ = cloud({"GET /network/v2.0/networks": {"networks": []}, "GET /lb/v2.0/lbaas/pools": {"pools": []}})
     assert here.listed("network", "/networks", "networks") == []
