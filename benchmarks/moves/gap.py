@@ -39,6 +39,10 @@ class Client:
             if b"200" not in door.recv(64):
                 raise OSError
 
+    def silent(self) -> float:
+        """Seconds since its last answer; without end where it never did."""
+        return time.monotonic() - self.answered[-1] if self.answered else float("inf")
+
     def gap(self) -> float:
         """The longest time between two answers."""
         return max((b - a for a, b in zip(self.answered, self.answered[1:], strict=False)), default=float("inf"))

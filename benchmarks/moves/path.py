@@ -55,6 +55,7 @@ class Relay:
     def end(self) -> None:
         """No new connections."""
         if self._door:
+            self._door.shutdown(socket.SHUT_RDWR)  # or whoever waits for a connection keeps the port
             self._door.close()
 
     def _serve(self) -> None:

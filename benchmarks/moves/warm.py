@@ -4,7 +4,7 @@
     python benchmarks/moves/warm.py --mib 64 --gaps 0 > docs/migration-cuts.json
 
 Servers made alike, with an address on a network that is one layer 2 over both sites. One moves by `image`, one by
-`warm`, in the same run; while they move, a share of the disk is written anew, as a guest would. The gap is what a
+`warm`, in the same run; until they are off, blocks of the disk are written anew, as a guest would. The gap is what a
 client at the private site sees, which asks ten times a second. That the disk is the same after it is Glance's checksum
 against the file that the target's hypervisor has. Then `image` again, with and without a conversion host, with the
 path cut in the middle of the copy: how many bytes cross it, of those that the image has.
@@ -28,13 +28,17 @@ from typing import Any
 
 import yaml
 from copy_rate import META, MIB, Noise
-from gap import asking
+from gap import Client, asking
 from path import Path40, led
 from under_load import NETWORK, PROGRAM, narrow, program, wide
 
 from cloudsentry.clouds import open_cloud
 
 EVENT, IMAGE, BLOCK = "bench-warm", "bench-disk", 64 * 1024
+WRITES = 0.5
+"""Blocks in a second that a guest writes anew."""
+STILL = 0.3
+"""Seconds without an answer after which a guest is taken to be off: its snapshot is not begun before."""
 
 
 def event(count: int) -> dict[str, Any]:
@@ -68,10 +72,10 @@ def disk_of(cloud: str, name: str) -> Path:
 
 
 class Guest:
-    """Writes random blocks of a disk anew, so many in a second, as long as its server runs."""
+    """Writes a random block of a disk anew, so many in a second, as long as its server answers."""
 
-    def __init__(self, disk: Path, per_second: float) -> None:
-        self._disk, self._pause = disk, 1 / per_second
+    def __init__(self, disk: Path, per_second: float, client: Client) -> None:
+        self._disk, self._pause, self._client = disk, 1 / per_second, client
         self._over = threading.Event()
         self.written = 0
         self._thread = threading.Thread(target=self._write, daemon=True)
@@ -80,7 +84,9 @@ class Guest:
     def _write(self) -> None:
         blocks, dice = self._disk.stat().st_size // BLOCK, random.Random(1)
         with open(self._disk, "r+b", buffering=0) as file:
-            while not self._over.wait(self._pause) and self.written < blocks // 100:
+            while not self._over.wait(self._pause):
+                if self._client.silent() > STILL:
+                    continue
                 file.seek(dice.randrange(blocks) * BLOCK)
                 file.write(dice.randbytes(BLOCK))
                 self.written += 1
@@ -98,13 +104,14 @@ def moved(path: Path40, row: dict[str, Any], mover: str, cut_at: float | None = 
     busiest = path.ssh if "conversion_host" in Path(path.env["OS_CLIENT_CONFIG_FILE"]).read_text() else path.glance
     if cut_at is not None:
         busiest.at = busiest.carried + int(size * cut_at)
-    guest, began = Guest(disk, 5.0), time.monotonic()
+    began = time.monotonic()
     with asking(row["Address"]) as client:
+        guest = Guest(disk, WRITES, client)
         told = path.program(
             "migrate", "run", EVENT, row["Server"], "--to", "public", "--hypervisor", "public-hv1", "--mover", mover
         )
+        guest.end()
     took = time.monotonic() - began
-    guest.end()
     move = program("migrate", "show", str(told[0]["Move"]))
     memo = move["memo"]
     digest = "sha512:" + hashlib.sha512(disk_of("public", row["Server"]).read_bytes()).hexdigest()

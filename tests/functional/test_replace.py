@@ -64,7 +64,7 @@ def test_no_request_is_lost_while_a_pool_moves(
     assert server.name in told["answers"], "nobody asked the new server"
 
 
-@pytest.mark.slow
+@pytest.mark.lab
 def test_servers_of_a_pool_move_within_their_cloud_and_nothing_drifts(
     lab: Lab, program: Program, stand: Callable[[str, int], str]
 ) -> None:
