@@ -30,13 +30,17 @@ class Agent(base.Command):
         """How often, and how long."""
         parser = super().get_parser(prog_name)
         parser.add_argument(
-            "--every", type=positive, default=30.0, metavar="SECONDS", help="from pass to pass (default: 30)"
+            "--every", type=base.positive, default=30.0, metavar="SECONDS", help="from pass to pass (default: 30)"
         )
         parser.add_argument(
             "--times", type=int, default=0, metavar="N", help="number of passes (default: until stopped)"
         )
         parser.add_argument(
-            "--workers", type=workers, default=1, metavar="N", help="events worked on at once (default: 1)"
+            "--workers",
+            type=base.worded(workers, "a number from 1 to 64"),
+            default=1,
+            metavar="N",
+            help="events worked on at once (default: 1)",
         )
         return parser
 
@@ -96,13 +100,5 @@ def workers(value: str) -> int:
     """A number from 1 to 64. Raises ValueError otherwise."""
     number = int(value)
     if not 1 <= number <= 64:
-        raise ValueError(value)
-    return number
-
-
-def positive(value: str) -> float:
-    """A number above zero. Raises ValueError otherwise."""
-    number = float(value)
-    if not 0 < number < float("inf"):
         raise ValueError(value)
     return number

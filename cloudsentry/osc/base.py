@@ -11,7 +11,7 @@ import atexit
 import sys
 import traceback
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cliff import command, lister, show
 
@@ -41,6 +41,33 @@ _ADVICE: tuple[tuple[type[BaseException], str], ...] = (
 def say(text: str) -> None:
     """One message for people, on stderr: stdout is for the answer alone."""
     print(text, file=sys.stderr, flush=True)
+
+
+T = TypeVar("T")
+
+
+def worded(read: Callable[[str], T], expected: str) -> Callable[[str], T]:
+    """An argument's type that says what was expected of a value which ``read`` raises ValueError for."""
+
+    def told(value: str) -> T:
+        try:
+            return read(value)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"expected {expected}, found {value!r}") from error
+
+    return told
+
+
+def positive(value: str) -> float:
+    """An argument's type: a number above zero."""
+    return worded(_positive, "a number above 0")(value)
+
+
+def _positive(value: str) -> float:
+    number = float(value)
+    if not 0 < number < float("inf"):
+        raise ValueError(value)
+    return number
 
 
 def terminal() -> bool:

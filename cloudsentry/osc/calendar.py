@@ -45,9 +45,15 @@ exit codes: 0 done, 2 bad input"""
         parser = super().get_parser(prog_name)
         parser.add_argument("file", metavar="FILE", help="an iCalendar file (.ics)")
         parser.add_argument(
-            "--timezone", type=zone, default="UTC", metavar="ZONE", help="the event's time zone (default: UTC)"
+            "--timezone",
+            type=base.worded(zone, "a time zone such as Asia/Tokyo"),
+            default="UTC",
+            metavar="ZONE",
+            help="the event's time zone (default: UTC)",
         )
-        parser.add_argument("--crowd", type=load, metavar="N", help="load of entries that tell none")
+        parser.add_argument(
+            "--crowd", type=base.worded(load, "a number above 0"), metavar="N", help="load of entries that tell none"
+        )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:

@@ -139,7 +139,7 @@ class Watch(base.Command):
         parser = super().get_parser(prog_name)
         parser.add_argument("name", metavar="NAME", help="the event's name")
         parser.add_argument(
-            "--every", type=_positive, default=5.0, metavar="SECONDS", help="between looks (default: 5)"
+            "--every", type=base.positive, default=5.0, metavar="SECONDS", help="between looks (default: 5)"
         )
         parser.add_argument("--times", type=int, default=0, metavar="N", help="number of looks (default: until Ctrl-C)")
         return parser
@@ -191,13 +191,6 @@ class Destroy(base.ShowOne):
         print(f"Destroy {name}? Type its name: ", end="", file=sys.stderr, flush=True)
         if sys.stdin.readline().strip() != name:
             raise UserError("not confirmed; nothing was changed")
-
-
-def _positive(value: str) -> float:
-    number = float(value)
-    if not number > 0:
-        raise ValueError(value)
-    return number
 
 
 def ended(command: base.ShowOne, report: Report, again: str) -> Any:

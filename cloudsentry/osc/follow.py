@@ -7,7 +7,7 @@ from typing import Any
 
 from cloudsentry.errors import UserError
 from cloudsentry.osc import base
-from cloudsentry.osc.agent import positive, stopped_by_signals
+from cloudsentry.osc.agent import stopped_by_signals
 
 COLUMNS = ("Balancer", "Unit", "Weight full", "Weight now", "Time ms", "Slowness", "Why")
 
@@ -29,7 +29,7 @@ class FollowWeights(base.Lister):
         parser = super().get_parser(prog_name)
         parser.add_argument("event", metavar="EVENT", help="the event's name")
         parser.add_argument(
-            "--every", type=positive, default=5.0, metavar="SECONDS", help="from look to look (default: 5)"
+            "--every", type=base.positive, default=5.0, metavar="SECONDS", help="from look to look (default: 5)"
         )
         parser.add_argument(
             "--times", type=int, default=0, metavar="N", help="number of looks (default: until stopped)"

@@ -39,12 +39,15 @@ exit codes: 0 GO, 1 NO-GO (the reasons are told), 2 bad input"""
         parser = super().get_parser(prog_name)
         parser.add_argument("file", metavar="FILE", help="the event file (YAML)")
         parser.add_argument(
-            "--speed", type=positive, metavar="N", help="N seconds of the event in one (default: as fast as it goes)"
+            "--speed",
+            type=base.positive,
+            metavar="N",
+            help="N seconds of the event in one (default: as fast as it goes)",
         )
         parser.add_argument("--chaos", default="", metavar="LIST", help="faults, separated by commas, or all")
         parser.add_argument("--seed", type=int, default=1, metavar="N", help="another crowd (default: 1)")
         parser.add_argument(
-            "--boot", type=positive, default=120.0, metavar="SECONDS", help="how long servers boot (default: 120)"
+            "--boot", type=base.positive, default=120.0, metavar="SECONDS", help="how long servers boot (default: 120)"
         )
         parser.add_argument(
             "--report", type=Path, metavar="FILE", help="write a report of it: .html (extra [report]), .md or .json"
@@ -112,11 +115,3 @@ def headline(verdict: Verdict) -> str:
     """The verdict in one line."""
     word = "GO" if verdict.go else "NO-GO"
     return f"{word}: {verdict.days:.1f} days, {verdict.ticks} ticks, {verdict.runs} runs, {verdict.failed} failed"
-
-
-def positive(value: str) -> float:
-    """A number above zero. Raises ValueError otherwise."""
-    number = float(value)
-    if not 0 < number < float("inf"):
-        raise ValueError(value)
-    return number

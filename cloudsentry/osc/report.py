@@ -40,7 +40,7 @@ class Report(base.Command):
             "--figure",
             metavar="TITLE=FILE",
             action="append",
-            type=_figure,
+            type=base.worded(_figure, "TITLE=FILE"),
             default=[],
             help="a course over time that the journal has not, such as sessions, traffic or CPU by hypervisor: the "
             "answer of Prometheus's query_range in a file (may be given several times)",

@@ -53,12 +53,15 @@ class HelpAction(argparse.Action):
         """Print, and leave with 0."""
         shell: Shell = self.default
         parser.print_help(shell.stdout)
-        shell.stdout.write("\nCommands:\n")
-        width = max(len(name) for name, _ in shell.command_manager)
-        for name, entry in sorted(shell.command_manager, key=lambda item: item[0]):
-            shell.stdout.write(f"  {name:<{width}}  {first_line(entry)}\n")
+        shell.stdout.write(f"\nCommands:\n{listed(sorted(shell.command_manager, key=lambda item: item[0]))}")
         shell.stdout.write(f"\n`{shell.NAME} help COMMAND` tells more, with an example.\n")
         raise HelpExit()
+
+
+def listed(commands: Sequence[tuple[str, commandmanager.EntryPointT]]) -> str:
+    """A line for each command."""
+    width = max(len(name) for name, _ in commands)
+    return "".join(f"  {name:<{width}}  {first_line(entry)}\n" for name, entry in commands)
 
 
 def first_line(entry: commandmanager.EntryPointT) -> str:
@@ -152,6 +155,8 @@ class Shell(app.App):
         called = argv[1:] if argv[0] == "help" else argv
         if not called:
             self.interact()
+        if called != argv or called[-1] in ("--help", "-h"):
+            self._of_noun(" ".join(word for word in called if word not in ("--help", "-h")))
         try:
             self.command_manager.find_command(called)
         except ValueError as error:
@@ -159,6 +164,15 @@ class Shell(app.App):
         code = int(super().run_subcommand(argv))
         # Commands that are not on our base leave their errors to cliff, which tells them and knows one code only.
         return self._error.exit_code if isinstance(self._error, SentryError) else code
+
+    def _of_noun(self, noun: str) -> None:
+        """Help for ``event``, which is no command but has some: their first lines. Returns where it has none."""
+        mine = sorted((name, entry) for name, entry in self.command_manager if name.startswith(f"{noun} "))
+        if not mine or any(name == noun for name, _ in self.command_manager):
+            return
+        self.stdout.write(f"usage: {self.NAME} {noun} COMMAND …\n\n{listed(mine)}")
+        self.stdout.write(f"\n`{self.NAME} help {noun} COMMAND` tells more, with an example.\n")
+        raise HelpExit()
 
     def clean_up(self, cmd: command.Command, result: int, err: BaseException | None) -> None:
         """Remember what ended the command; cliff has told it."""

@@ -43,9 +43,19 @@ exit codes: 0 done, 1 failed, 2 bad input or not confirmed, 3 the event has move
         parser._negative_number_matcher = re.compile(r"^-\d+[dhms\d]*$")
         parser.add_argument("name", metavar="NAME", help="the event's name")
         parser.add_argument("match", metavar="MATCH", help="one of its matches")
-        parser.add_argument("by", type=seconds, nargs="?", metavar="TIME", help="such as +45m, +1d, -10m or +1h30m")
         parser.add_argument(
-            "--longer", type=seconds, default=0.0, metavar="TIME", help="it lasts so much longer, or shorter (-30m)"
+            "by",
+            type=base.worded(seconds, "a time such as +45m or -1h30m"),
+            nargs="?",
+            metavar="TIME",
+            help="such as +45m, +1d, -10m or +1h30m",
+        )
+        parser.add_argument(
+            "--longer",
+            type=base.worded(seconds, "a time such as +45m or -1h30m"),
+            default=0.0,
+            metavar="TIME",
+            help="it lasts so much longer, or shorter (-30m)",
         )
         parser.add_argument("--off", action="store_true", help="it is not played: its servers go")
         parser.add_argument("--and-later", action="store_true", help="the later matches of that day move as well")

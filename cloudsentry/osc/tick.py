@@ -50,7 +50,10 @@ exit codes: 0 done, 1 failed or stopped, 2 bad input, 3 the event has moved on m
         parser = super().get_parser(prog_name)
         parser.add_argument("name", metavar="NAME", help="the event's name")
         parser.add_argument(
-            "--at", type=moment, metavar="TIME", help="decide as if it were then (ISO 8601; default: now)"
+            "--at",
+            type=base.worded(moment, "a time such as 2010-08-21T04:00:00Z"),
+            metavar="TIME",
+            help="decide as if it were then (ISO 8601; default: now)",
         )
         parser.add_argument("--dry-run", action="store_true", help="tell the decisions; keep and change nothing")
         return parser
@@ -93,7 +96,12 @@ class Explain(base.Lister):
         """The event, and which decisions."""
         parser = super().get_parser(prog_name)
         parser.add_argument("name", metavar="NAME", help="the event's name")
-        parser.add_argument("--at", type=moment, metavar="TIME", help="as it was known then (ISO 8601)")
+        parser.add_argument(
+            "--at",
+            type=base.worded(moment, "a time such as 2010-08-21T04:00:00Z"),
+            metavar="TIME",
+            help="as it was known then (ISO 8601)",
+        )
         parser.add_argument("--limit", type=int, default=20, metavar="N", help="rows at the most (default: 20)")
         return parser
 

@@ -149,3 +149,21 @@ def test_json_logs_without_oslo_log_say_what_to_install(hall, monkeypatch, capsy
         main(["--log-json", "event", "list"])
     assert end.value.code == 2
     assert "cloudsentry[log]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("argv", [["event", "--help"], ["help", "event"], ["event", "-h"]])
+def test_help_for_a_noun_lists_its_commands(argv: list[str], capsys) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(argv)
+    assert not left.value.code
+    out = capsys.readouterr().out
+    assert out.startswith("usage: cloudsentry event COMMAND")
+    assert "event apply " in out
+    assert "pool list" not in out
+
+
+def test_a_wrong_argument_is_told_with_what_was_expected(capsys) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["event", "report", "x", "--figure", "a"])
+    assert left.value.code == 2
+    assert "argument --figure: expected TITLE=FILE, found 'a'" in capsys.readouterr().err
