@@ -2,8 +2,8 @@
 
     python -m benchmarks.rehearsal.run --json docs/rehearsal.json
 
-The event is the example of the repository with a timetable as the source's: up to four matches a day from 7 August on,
-48 in all. Both pools scale by the load. It is played twice, plainly and with every fault of ``--chaos all``; with
+The event is the example of the repository with the timetable: up to four matches a day from 7 August on,
+48 in all; both pools scale by the load. It is played twice, plainly and with every fault of ``--chaos all``; with
 ``--days`` only the first days, with ``--profile`` under cProfile, whose findings are written.
 """
 
@@ -17,7 +17,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,46 +25,20 @@ from typing import Any
 from cloudsentry import conf
 from cloudsentry.rehearse import Rehearsal, parsed
 from cloudsentry.spec.event import Event
-from cloudsentry.spec.load import dump, from_dict, load
+from cloudsentry.spec.load import load
 
-EXAMPLE = Path(__file__).parents[2] / "etc/cloudsentry/events/koshien-2010.yaml"
-FIRST = dt.date(2010, 8, 7)
-MATCHES = (3, 4, 4, 4, 4, 4, 4, 4, 4, 4, 3, 2, 2, 1, 1)
-"""Matches by day: 48 in all."""
-STARTS = {4: ("08:30", "11:00", "13:30", "16:00"), 3: ("09:30", "12:00", "14:30"), 2: ("11:00", "13:30"), 1: ("13:00",)}
+EVENT = Path(__file__).parents[2] / "etc/cloudsentry/events/koshien-2010-scaled.yaml"
+DAYS = 15
 BEGIN, END = ".. rehearsal: begin, written by benchmarks/rehearsal", ".. rehearsal: end"
-CROWD = 900
-"""Requests per second of a match on the first day, at one site; they grow with the rounds."""
-PER_SERVER = 250
 
 
-def matches(days: int) -> Iterator[dict[str, Any]]:
-    """The timetable of the first ``days`` days."""
-    for day, count in enumerate(MATCHES[:days]):
-        for number, start in enumerate(STARTS[count], 1):
-            yield {
-                "match": f"day{day + 1}-match{number}",
-                "start": f"{FIRST + dt.timedelta(days=day)} {start}",
-                "crowd": CROWD + 60 * day,
-                "uncertainty": 0.2,
-                "length": "2h",
-                "ramp": "30m",
-                "finale": "20m",
-            }
-
-
-def tournament(days: int = len(MATCHES)) -> Event:
-    """The example with its matches, both of its pools scaled by the load."""
-    plain = dump(load(EXAMPLE))
-    last = FIRST + dt.timedelta(days=days - 1)
-    plain["calendar"] |= {"until": str(last), "matches": list(matches(days))}
-    signal = {"driver": "fake", "query": "1"}
-    bounds = {"policy": "target", "least": 2, "most": 12, "per_server": PER_SERVER, "signal": signal}
-    for name, pool in plain["pools"].items():
-        plain.setdefault("scaling", {})[name] = dict(bounds)
-        for pin in pool["pins"]:
-            pin["weight"] = 10
-    return from_dict(plain)
+def tournament(days: int = DAYS) -> Event:
+    """The event with its first ``days`` days."""
+    event = load(EVENT)
+    assert event.calendar is not None
+    last = event.calendar.first + dt.timedelta(days=days - 1)
+    matches = [match for match in event.calendar.matches if match.start.date() <= last]
+    return event.model_copy(update={"calendar": event.calendar.model_copy(update={"last": last, "matches": matches})})
 
 
 def played(event: Event, kinds: Sequence[str], profile: str | None) -> dict[str, Any]:
@@ -140,7 +114,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures there; printed where absent")
     parser.add_argument("--page", type=Path, help="write a table of both into this page, between its marks")
     parser.add_argument("--from", dest="earlier", type=Path, help="play nothing: take the figures of this JSON")
-    parser.add_argument("--days", type=int, default=len(MATCHES), help="play only so many days")
+    parser.add_argument("--days", type=int, default=DAYS, help="play only so many days")
     parser.add_argument("--chaos", default="all", help="faults of the second time, as of `cloudsentry rehearse`")
     parser.add_argument("--profile", help="write what cProfile saw of the first time, and play no second one")
     asked = parser.parse_args()
