@@ -31,6 +31,9 @@ from cloudsentry.errors import Ambiguous, Denied, DriverError, NotSupported, Unr
 ANSWER = 20.0
 """Seconds that a command or a daemon on a host may take to answer."""
 
+SILENCE = 60_000
+"""Milliseconds after which what a host has not acknowledged will not be."""
+
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin"
 """Daemons live in sbin, which ordinary accounts do not search."""
 
@@ -84,7 +87,7 @@ class Stream(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipe:
-    """A program that runs: what it reads (`input`) and what it writes."""
+    """A program that runs: what it reads, and what it writes."""
 
     input: Any
     output: Any
@@ -189,14 +192,8 @@ class LocalHost(Host):
         if shutil.which(argv[0], path=PATH) is None:
             return Done(code=127, err=f"{argv[0]} is not installed")
         try:
-            ended = subprocess.run(
-                line,
-                input=data,
-                capture_output=True,
-                timeout=ANSWER,
-                check=False,
-                env={"PATH": PATH, "LANG": "C.UTF-8"},
-            )
+            env = {"PATH": PATH, "LANG": "C.UTF-8"}
+            ended = subprocess.run(line, input=data, capture_output=True, timeout=ANSWER, check=False, env=env)
         except subprocess.TimeoutExpired as error:
             raise Ambiguous(f"{argv[0]} did not end in {ANSWER:.0f} s", cloud=self.place) from error
         except OSError as error:
@@ -296,7 +293,11 @@ class SshHost(Host):
     def piped(self, argv: list[str], data: bytes) -> Iterator[Pipe]:
         """As promised."""
         with self._answers(argv[0]):
-            channel = self._transport().open_session(timeout=ANSWER)
+            transport = self._transport()
+            # Long silences are in order here; a peer that acknowledges nothing for so long is gone.
+            transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE)
+            transport.set_keepalive(15)
+            channel = transport.open_session(timeout=ANSWER)
             channel.exec_command(f"PATH={PATH} {shlex.join(argv)}")
             try:
                 pipe = Pipe(input=channel.makefile_stdin("wb", 65536), output=channel.makefile("rb", 65536))
