@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from test_migrate import NETWORK, stand, wide
 
 import cloudsentry.lab
+from cloudsentry.clouds.namespaces import inside
 
 if TYPE_CHECKING:
     from conftest import Lab, Program
@@ -64,16 +66,36 @@ def test_no_request_is_lost_while_a_pool_moves(
     assert server.name in told["answers"], "nobody asked the new server"
 
 
+class Session:
+    """One TCP connection to a server, from its site; it has answered once."""
+
+    def __init__(self, address: str, name: str) -> None:
+        self._name = name
+        with inside("lab-private"):
+            self._door = socket.create_connection((address, 80), timeout=10)
+        assert self.answers()
+
+    def answers(self) -> bool:
+        """Whether the same connection still does."""
+        self._door.sendall(b"GET /name HTTP/1.1\r\nHost: lab\r\n\r\n")
+        got = b""
+        while self._name.encode() not in got and (part := self._door.recv(4096)):
+            got += part
+        return self._name.encode() in got
+
+
 @pytest.mark.lab
 def test_servers_of_a_pool_move_within_their_cloud_and_nothing_drifts(
     lab: Lab, program: Program, stand: Callable[[str, int], str]
 ) -> None:
     name = stand("test-live", 2)
     before = {server.id for server in lab.servers(name)}
+    sessions = [Session(row["Address"], row["Server"]) for row in program.json("event", "status", name)]
     moved = program.json(
         "migrate", "run", name, "front-nara", "--to", "private", "--hypervisor", "private-xeon1", "--at-once", "2"
     )
     assert [(row["Mover"], row["State"]) for row in moved] == [("live", "done")] * 2
+    assert all(session.answers() for session in sessions), "a TCP session did not outlive the move"
     after = lab.servers(name)
     assert {server.id for server in after} == before
     assert {server.hypervisor_hostname for server in after} == {"private-xeon1"}
