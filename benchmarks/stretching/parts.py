@@ -94,9 +94,10 @@ GATEWAYS: dict[str, Any] = {
     "origin": "nara",
     "allow": ["tcp/80", f"tcp/{IPERF}-{STREAM}"],
 }
+PROBERS = {key: GATEWAYS[key] for key in ("image", "flavor")}
 ZONES = {"zone": {"nara": "az1", "osaka": "az1"}}
 STRETCHES: dict[str, dict[str, Any]] = {
-    "vlan": {"driver": "vlan", "physical_network": "physnet1", "vlan": 160, **LAYER2},
+    "vlan": {"driver": "vlan", "physical_network": "physnet1", "vlan": 160, **LAYER2, **PROBERS, **ZONES},
     "gateway": {"driver": "gateway", **GATEWAYS, **ZONES, **LAYER2},
     "gateway-l3": {"driver": "gateway", "mode": "l3", **GATEWAYS, **ZONES, **LAYER3},
     "router": {

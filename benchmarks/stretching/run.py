@@ -216,6 +216,8 @@ def measured(kind: str, kills: int) -> dict[str, Any]:
         found["tunnel_mbit"] = bench.tunnel()
     found["stretch_mbit"] = bench.bandwidth(bench.edge, bench.target)
     found["share"] = round(found["stretch_mbit"] / found.get("tunnel_mbit", found["wan_mbit"]), 3)
+    until(lambda: all(end["Alive"] for end in cloudsentry("stretch", "list", bench.name)), "the ends' own probes")
+    found["probes"] = {end["Cloud"]: end["RTT ms"] for end in cloudsentry("stretch", "list", bench.name)}
     if kind == "router":
         found["moves"] = [_told(bench.move(hypervisor)) for hypervisor in ("public-hv2", "public-hv1")]
     if kind != "vlan":

@@ -34,6 +34,7 @@ def rows(found: Found) -> list[tuple[str, ...]]:
         row("TCP handshake through it, median", "rtt_ms", " ms"),
         row("the same over the WAN alone", "wan_rtt_ms", " ms"),
         row("latency added", "added_ms", " ms"),
+        ("round trip as the ends' own probes told it", *(_rtts(found[kind].get("probes")) for kind in kinds(found))),
         ("25 KB images fetched, 32 connections", *(str(one["fetched"]) for one in images)),
         ("of them failed", *(str(one["errors"]) for one in images)),
         ("half of them within", *(str(one["median"]) for one in images)),
@@ -46,6 +47,10 @@ def rows(found: Found) -> list[tuple[str, ...]]:
         ("objects left", *(_count(found[kind].get("left")) for kind in kinds(found))),
         row("load of the machine (2 cores)", "load"),
     ]
+
+
+def _rtts(probes: dict[str, float] | None) -> str:
+    return ", ".join(f"{rtt:.1f}" for rtt in probes.values() if rtt) + " ms" if probes else "–"
 
 
 def _count(left: Any) -> str:

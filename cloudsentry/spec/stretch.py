@@ -13,7 +13,8 @@ MTU_LEAST, MTU_MOST = 576, 9216
 
 OWN = {
     "vlan": frozenset(
-        {"physical_network", "vlan", "cidr", "mtu", "allocation", "gateway"} | {"image", "flavor", "zone", "origin"}
+        {"physical_network", "vlan", "cidr", "mtu", "allocation", "gateway"}
+        | {"image", "flavor", "zone", "origin", "adopt"}
     ),
     "vpnaas": frozenset({"subnets", "external"}),
     "gateway": frozenset(
@@ -88,6 +89,10 @@ class StretchSpec(Part):
     gateway: Name | None = Field(
         None, description="vlan: the site that has the gateway (the first address) and DHCP; neither has where absent."
     )
+    adopt: dict[Name, Text] = Field(
+        default_factory=dict,
+        description="vlan: by site, the network that is there already; it is neither made nor removed.",
+    )
     subnets: dict[Name, list[Text]] = Field(
         default_factory=dict, description="vpnaas: by site, the subnets that reach each other."
     )
@@ -149,6 +154,7 @@ class StretchSpec(Part):
                 "mtu": str(self.mtu or ""),
                 "allocation": _tight(self.allocation.get(site, "")),
                 "gateway": "yes" if self.gateway == site else "",
+                "adopt": self.adopt.get(site, ""),
                 **self._probing(site),
             }
         return tuple(sorted((key, value) for key, value in found.items() if value))

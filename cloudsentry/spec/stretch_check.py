@@ -24,6 +24,7 @@ def check(tree: Tree, root: Mapped) -> Iterator[Fault]:
         yield from _keys(tree, path, stretch)
         yield from _addresses(tree, path, stretch)
         yield from _together(tree, root, name, stretch)
+        yield from _adopted(tree, root, name, stretch)
     yield from _segments(tree, stretches)
     yield from _overlaps(tree, stretches)
 
@@ -49,7 +50,7 @@ def _sites(tree: Tree, root: Mapped, path: Path, stretch: Mapped) -> Iterator[Fa
         elif clouds[0] is not None and clouds[0] == clouds[1]:
             message = f"both sites are the cloud '{clouds[0]}', which needs no stretch: give its servers one network"
             yield tree.fault((*path, "between"), message, at_key=True)
-    for key in ("allocation", "subnets", "external", "cidrs", "image", "flavor", "zone"):
+    for key in ("allocation", "subnets", "external", "cidrs", "image", "flavor", "zone", "adopt"):
         for site in _mapping(stretch.get(key)):
             if between and site not in between:
                 message = f"'{site}' is none of the two sites{nearest(site, between)}"
@@ -98,6 +99,20 @@ def _together(tree: Tree, root: Mapped, name: str, stretch: Mapped) -> Iterator[
             if _mapping(pin).get("hypervisor") != where:
                 message = f"the servers on '{name}' stand where its router stands: expected hypervisor '{where}'"
                 yield tree.fault(("pools", pool, "pins", index), message)
+
+
+def _adopted(tree: Tree, root: Mapped, name: str, stretch: Mapped) -> Iterator[Fault]:
+    """A network that is there already has a name of its own, by which the pools of its site know it."""
+    adopted = _mapping(stretch.get("adopt"))
+    if adopted and all(site in adopted for site in _between(stretch)):
+        message = "at least one end is to be made: two networks that are there need no stretch"
+        yield tree.fault(("stretches", name, "adopt"), message, at_key=True)
+    for pool, body in _mapping(root.get("pools")).items():
+        part = _mapping(body)
+        networks, site = part.get("networks"), part.get("site")
+        if isinstance(site, str) and site in adopted and isinstance(networks, list) and name in networks:
+            message = f"at '{site}' the network of '{name}' is called '{adopted[site]}': name it so"
+            yield tree.fault(("pools", pool, "networks", networks.index(name)), message)
 
 
 def _addresses(tree: Tree, path: Path, stretch: Mapped) -> Iterator[Fault]:

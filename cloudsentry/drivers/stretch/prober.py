@@ -7,12 +7,12 @@ anything is made. It needs no metadata service, which a network without a router
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from cloudsentry.clouds import Cloud
 from cloudsentry.drivers.stretch.gateway import boot, calls, read
-from cloudsentry.drivers.stretch.neutron import SERVICE, mark_of
+from cloudsentry.drivers.stretch.neutron import SERVICE
 from cloudsentry.errors import Busy
 from cloudsentry.records.marks import Mark, event_tag
 
@@ -82,9 +82,9 @@ def objects(cloud: Cloud, event: str, unit: str) -> tuple[tuple[str, str], ...]:
     return tuple((kind, str(item["id"])) for kind, item in parts if item is not None)
 
 
-def probed(networks: Iterable[Mapping[str, Any]], event: str) -> frozenset[str]:
-    """The units whose network says that it has one."""
-    return frozenset(mark_of(network, event).unit for network in networks if TAG in (network.get("tags") or ()))
+def on(network: Mapping[str, Any]) -> bool:
+    """Whether a network says that it has one."""
+    return TAG in (network.get("tags") or ())
 
 
 def told(cloud: Cloud, standing: Mapping[str, Any]) -> str:

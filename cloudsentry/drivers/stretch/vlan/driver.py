@@ -10,7 +10,7 @@ from dataclasses import replace
 from cloudsentry.clouds import Cloud, Connect, open_cloud
 from cloudsentry.drivers.stretch import neutron, prober
 from cloudsentry.drivers.stretch.base import StretchDriver, StretchScope
-from cloudsentry.drivers.stretch.vlan import calls, guard, read
+from cloudsentry.drivers.stretch.vlan import adopt, calls, guard, read
 from cloudsentry.errors import Busy, Conflict
 from cloudsentry.records.marks import Mark
 from cloudsentry.records.stretching import CloseEnd, End, Fact, JoinEnd, Offer, OpenEnd, StretchOrder, StretchView
@@ -43,7 +43,7 @@ class VlanStretch(StretchDriver):
             driver="vlan",
             cloud=self._name,
             ends=ends,
-            missing=guard.refusals(self._cloud, wanted, ends),
+            missing=guard.refusals(self._cloud, wanted, ends, scope.event),
             facts=tuple(fact for end in ends for fact in self._used(end)),
         )
 
@@ -60,7 +60,10 @@ class VlanStretch(StretchDriver):
     def _ends(self, event: str, full: bool = False) -> tuple[End, ...]:
         networks = neutron.marked(self._cloud, "networks", event)
         subnets = neutron.marked(self._cloud, "subnets", event) if networks else []
-        probed = prober.probed(networks, event)
+        adopted = adopt.standing(self._cloud, event)
+        subnets += [subnet for network in adopted for subnet in adopt.subnets(self._cloud, str(network["id"]))]
+        networks += adopted
+        probed = {read.whose(network, event).unit for network in networks if prober.on(network)}
         found = read.ends(networks, subnets, event)
         return tuple(self._tried(end, event, full) if end.mark.unit in probed else end for end in found)
 
@@ -79,7 +82,7 @@ class VlanStretch(StretchDriver):
         )
 
     def _used(self, end: End) -> Iterable[Fact]:
-        networks = [id for kind, id in end.objects if kind == "network"]
+        networks = [id for kind, id in end.objects if kind in ("network", adopt.KIND)]
         found = {
             ip["ip_address"] for id in networks for port in calls.ports(self._cloud, id) for ip in port["fixed_ips"]
         }
@@ -87,6 +90,11 @@ class VlanStretch(StretchDriver):
 
     def _open(self, order: OpenEnd) -> None:
         cloud, options, mark = self._cloud, dict(order.options), order.mark
+        if options.get("adopt"):
+            network = adopt.take(cloud, mark, options["adopt"])
+            if prober.wanted(options):
+                self._probe(mark, network, options)
+            return
         found = [item for item in neutron.marked(cloud, "networks", mark.event) if _is(item, mark)]
         network = found[0] if found else calls.create_network(cloud, mark, options)
         subnets = neutron.marked(cloud, "subnets", mark.event)
@@ -113,15 +121,21 @@ class VlanStretch(StretchDriver):
             raise Conflict(f"stretch {order.unit}: an end is not open", cloud=self._name)
         if fault := _disagreement(end.offer, far):
             raise Conflict(f"stretch {order.unit}: the far end on {order.far_cloud} {fault}", cloud=self._name)
-        network = next(id for kind, id in end.objects if kind == "network")
-        more = (prober.TAG,) if prober.wanted(dict(order.options)) else ()
-        neutron.tag(self._cloud, "networks", network, (*end.mark.tags(), *more, *read.far_tags(far)))
+        network = next(id for kind, id in end.objects if kind in ("network", adopt.KIND))
+        tags = self._cloud.get(neutron.SERVICE, f"/networks/{network}")["network"].get("tags") or ()
+        kept = {str(tag) for tag in tags if not str(tag).startswith(read.FAR)}
+        neutron.tag(self._cloud, "networks", network, {*kept, *read.far_tags(far)})
 
     def _close(self, order: CloseEnd) -> None:
         for kind, id in order.objects:
             try:
+                if kind == adopt.KIND:
+                    adopt.let_go(self._cloud, id)
+                    continue
                 calls.delete(self._cloud, kind, id)
             except Conflict as conflict:
+                if conflict.status in (404, 410):
+                    continue
                 if conflict.status != 409:
                     raise
                 # Ports of servers that were deleted just now go a moment later than the servers.

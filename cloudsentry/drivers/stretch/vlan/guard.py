@@ -9,6 +9,7 @@ from cloudsentry.clouds import Cloud
 from cloudsentry.clouds.names import missing
 from cloudsentry.drivers.stretch import neutron
 from cloudsentry.drivers.stretch.neutron import SERVICE, Item
+from cloudsentry.drivers.stretch.vlan import adopt
 from cloudsentry.errors import Denied
 from cloudsentry.records.stretching import End
 
@@ -20,7 +21,7 @@ NEEDS = {
 Wanted = Sequence[tuple[str, Mapping[str, str]]]
 
 
-def refusals(cloud: Cloud, wanted: Wanted, ends: Sequence[End]) -> tuple[str, ...]:
+def refusals(cloud: Cloud, wanted: Wanted, ends: Sequence[End], event: str = "") -> tuple[str, ...]:
     """One sentence per reason why a wanted end cannot be, or no longer is as it must be."""
     if not wanted:
         return ()
@@ -34,7 +35,10 @@ def refusals(cloud: Cloud, wanted: Wanted, ends: Sequence[End]) -> tuple[str, ..
     subnets = cloud.listed(SERVICE, "/subnets", "subnets", params={"fields": ["id", "name", "cidr", "network_id"]})
     found = _Found(cloud, networks, subnets)
     lines = [line for unit, options in wanted for line in found.against(unit, options, standing.get(unit))]
-    new = sum(unit not in standing for unit, _ in wanted)
+    for unit, options in wanted:
+        if options.get("adopt"):
+            lines += adopt.faults(cloud, unit, options, networks, event)
+    new = sum(unit not in standing and not options.get("adopt") for unit, options in wanted)
     return (*lines, *neutron.room(cloud, {"network": new, "subnet": new}))
 
 
@@ -62,6 +66,8 @@ class _Found:
     def against(self, unit: str, options: Mapping[str, str], end: End | None) -> Iterator[str]:
         """Everything that speaks against one end; what is the end's own does not."""
         own = {id for _, id in end.objects} if end else set()
+        if options.get("adopt"):
+            own |= {str(network["id"]) for network in adopt.named(self._networks, options["adopt"])}
         others = [network for network in self._networks if network["id"] not in own]
         yield from self._segment(unit, options, others)
         yield from self._name(unit, others)

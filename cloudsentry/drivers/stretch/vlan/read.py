@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cloudsentry.drivers.stretch.neutron import Item, mark_of
-from cloudsentry.records.marks import PREFIX
+from cloudsentry.drivers.stretch.vlan import adopt
+from cloudsentry.records.marks import PREFIX, Mark
 from cloudsentry.records.stretching import End, Offer
 
 FAR = f"{PREFIX}-far-"
@@ -16,7 +17,7 @@ def ends(networks: Sequence[Item], subnets: Sequence[Item], event: str) -> tuple
     """One end per unit, sorted; whatever else bears the unit's mark is in its ``objects`` too."""
     units: dict[str, list[Item]] = {}
     for network in networks:
-        units.setdefault(mark_of(network, event).unit, []).append(network)
+        units.setdefault(whose(network, event).unit, []).append(network)
     return tuple(_end(units[unit], subnets, event) for unit in sorted(units))
 
 
@@ -25,19 +26,23 @@ def _end(networks: list[Item], subnets: Sequence[Item], event: str) -> End:
     ids = [str(network["id"]) for network in networks]
     mine = [subnet for subnet in subnets if subnet["network_id"] in ids]
     own = next((subnet for subnet in mine if subnet["network_id"] == main["id"]), None)
-    mark = mark_of(main, event)
+    mark = whose(main, event)
     tags = tuple(main.get("tags") or ())
     return End(
         mark=mark,
         state="BUILD" if own is None else str(main.get("status") or "ACTIVE"),
         offer=offer(main, own) if own is not None and mark.template else None,
         joined=joined(tags),
-        objects=(
-            *(("subnet", str(subnet["id"])) for subnet in mine),
-            *(("network", id) for id in ids),
-        ),
+        objects=((adopt.KIND, ids[0]),)
+        if adopt.TAG in tags
+        else (*(("subnet", str(subnet["id"])) for subnet in mine), *(("network", id) for id in ids)),
         detail="" if len(networks) == 1 else f"{len(networks)} networks of this name bear the mark",
     )
+
+
+def whose(network: Item, event: str) -> Mark:
+    """The mark of a network, made or adopted."""
+    return adopt.mark_of(network) or mark_of(network, event)
 
 
 def offer(network: Item, subnet: Item) -> Offer:

@@ -134,6 +134,10 @@ class FakeNeutron:
 
 def _meets(item: dict[str, Any], wanted: dict[str, Any]) -> bool:
     for name, value in wanted.items():
+        if name == "tags":
+            if not set(str(value).split(",")) <= set(item.get("tags") or ()):
+                return False
+            continue
         if name == "fixed_ips":
             address = str(value).partition("=")[2]
             if address not in [ip["ip_address"] for ip in item["fixed_ips"]]:
