@@ -47,7 +47,7 @@ FAULTS: dict[str, list[str]] = {
     "switch: the answer of the boot is lost": [
         "public/nova-api", "drop", "--after", "--method", "POST", "--path", "/servers$", "--times", "1",
     ],
-    "verify: the network goes for 8 s": ["public/neutron", "status", "--status", "503", "--times", "8"],
+    "check: Neutron answers 503 eight times": ["public/neutron", "status", "--status", "503", "--times", "8"],
     "release: the delete is refused once": [
         "private/nova-api", "status", "--status", "503", "--method", "DELETE", "--times", "1",
     ],
