@@ -6,9 +6,6 @@ from dataclasses import dataclass
 
 from cloudsentry.records.plans import Step
 
-STEERING_MOST = 86400.0
-"""Seconds that clients may go by an old answer; a steering tells itself when that is over."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
@@ -35,8 +32,8 @@ class Pace:
         return max(self.poll_least, look_took * (1.0 / self.poll_share - 1.0))
 
     def patience(self, step: Step) -> float:
-        """How long a step may take from its first call on."""
-        if step.family == "steering":
-            # The services' own part is short; what takes long is that clients remember old answers.
-            return self.balancer_timeout + STEERING_MOST
+        """How long a step may take from its first call on; what a place says that it still takes comes on top.
+
+        So clients that remember old answers for a day are waited for, and a steering that is never as ordered is not.
+        """
         return self.boot_timeout if step.family == "pool" else self.balancer_timeout

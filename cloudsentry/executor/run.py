@@ -64,6 +64,8 @@ class _Active:
     began: float
     called: float | None = None
     tries: int = 0
+    told_until: float = 0.0
+    """Until when its place said that it would still take."""
 
 
 class Run:
@@ -258,6 +260,7 @@ class Run:
         assert active.called is not None
         progress: Progress = active.order.progress(view, now - active.called)  # type: ignore[arg-type]
         if progress.state == "waiting":
+            active.told_until = now + progress.left if progress.left else active.told_until
             self._say("progress", active.step, progress.done, progress.wanted, progress.detail)
             return
         failed = progress.state == "failed"
@@ -273,8 +276,9 @@ class Run:
         now = self._clock.now()
         for active in list(self._active.values()):
             patience = self._pace.patience(active.step)
-            if active.called is not None and now - active.began > patience:
-                self._finish(active.step, "failed", error=f"not done after {patience:.0f} s", lack=True)
+            until = max(active.began + patience, active.told_until + self._pace.retry_most)
+            if active.called is not None and now > until:
+                self._finish(active.step, "failed", error=f"not done after {now - active.began:.0f} s", lack=True)
 
     def _leave(self, step: Step, why: str) -> None:
         """The run ends early. A call whose answer never came stays an open intent: the next run looks for it."""

@@ -197,4 +197,5 @@ def _serves(balancer: Balancer) -> bool:
 def _settled(steer: Steer) -> Progress:
     if steer.settles <= 0:
         return Progress(state="done", done=1, wanted=1)
-    return Progress(state="waiting", wanted=1, detail=f"old answers hold for {steer.settles:.0f} s more")
+    told = f"old answers hold for {steer.settles:.0f} s more"
+    return Progress(state="waiting", wanted=1, detail=told, left=steer.settles)

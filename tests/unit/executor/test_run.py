@@ -15,6 +15,7 @@ from cloudsentry.records.marks import Mark
 from cloudsentry.records.orders import CreateServers, DeleteServers, Order, SetMembers, Share, Template
 from cloudsentry.records.plans import Plan, Step
 from cloudsentry.records.reports import Note, StepReport
+from cloudsentry.records.steering import SetShares, Steer, SteeringView
 from cloudsentry.records.views import Balancer, BalancerView, Member, PoolView, Server, Snapshot, View
 from cloudsentry.testing import JumpClock
 
@@ -255,3 +256,49 @@ def test_progress_is_told() -> None:
     world = World()
     go(world, create("a"))
     assert [note.kind for note in world.notes] == ["started", "ended"]
+
+
+class Steered(World):
+    """A name server whose old answers hold for so many seconds of a clock that jumps, or that never does as ordered."""
+
+    def __init__(self, clock: JumpClock, holds: float, state: str = "ACTIVE") -> None:
+        super().__init__()
+        self.clock, self.holds, self.state = clock, holds, state
+
+    def look(self, place: tuple[str, str, str]) -> View:
+        if place[0] != "steering":
+            return super().look(place)
+        left = max(0.0, self.holds - self.clock.now())
+        steer = Steer(mark=Mark(event="e", unit="names"), state=self.state, settles=left)
+        return SteeringView(driver="world", cloud="private", steers=(steer,))
+
+
+@pytest.mark.parametrize(
+    ("holds", "state", "outcome", "at_least", "at_most"),
+    [
+        (50_000.0, "ACTIVE", "done", 50_000, 50_500),  # old answers that hold for most of a day are waited for
+        (0.0, "CHANGED", "failed", 300, 400),  # a steering that is never as ordered is not
+    ],
+)
+def test_a_steering_is_waited_for_as_long_as_old_answers_hold_and_no_longer(
+    holds: float, state: str, outcome: str, at_least: float, at_most: float
+) -> None:
+    clock = JumpClock()
+    begun = clock.now()
+    world = Steered(clock, begun + holds, state)
+    order = SetShares(unit="names", targets=(), mark=Mark(event="e", unit="names"))
+    step = dataclasses.replace(create("names"), family="steering", verb="steer", subject=order)
+    run = Run(
+        Plan(event="e", goal="apply", revision="r", steps=(step,)),
+        Snapshot.of("e", [world.look(("steering", "private", "world"))]),
+        number=1,
+        act=lambda place, order: None,
+        look=world.look,
+        ledger=world,
+        pace=Pace(poll_least=20.0),
+        clock=clock,
+        listen=world.notes.append,
+    )
+    (report,) = run.go()
+    assert report.outcome == outcome
+    assert at_least <= clock.now() - begun <= at_most

@@ -69,14 +69,18 @@ class Designate:
             raise Conflict(f"there is no zone {zone}", cloud=self.place)
         return str(found[0]["id"])
 
-    def _at(self, zone: str, name: str) -> list[dict[str, Any]]:
+    def _at(self, zone: str, name: str, *, going: bool = False) -> list[dict[str, Any]]:
+        """What is at a name, or, with ``going``, what is being deleted there."""
         found = self._cloud.listed("dns", f"/zones/{zone}/recordsets", "recordsets", params={"name": name})
-        return [one for one in found if one["name"] == name and one.get("action") != "DELETE"]
+        return [one for one in found if one["name"] == name and (one.get("action") == "DELETE") == going]
 
     def _one(self, zone: str, standing: dict[str, Any] | None, wanted: RRset) -> None:
         body = {"ttl": wanted.ttl, "records": sorted(wanted.records)}
         path = f"/zones/{zone}/recordsets"
         if standing is None and wanted.records:
+            # An alias is alone at its name until the name servers have forgotten it; so is who comes in its place.
+            if [one for one in self._at(zone, wanted.name, going=True) if "CNAME" in (one["type"], wanted.type)]:
+                raise Busy(f"{wanted.name} is being freed", cloud=self.place, after=1.0)
             self._cloud.post("dns", path, {"name": wanted.name, "type": wanted.type, **body})
         elif standing is not None and standing["status"] == "PENDING":
             raise Busy(f"{wanted.name} {wanted.type} is being changed", cloud=self.place, after=1.0)
