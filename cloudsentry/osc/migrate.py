@@ -27,7 +27,9 @@ def _migration(command: Any) -> Migration:
 def _subject(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("event", metavar="EVENT", help="the event's name")
     parser.add_argument(
-        "what", metavar="POOL|SERVER|MOVE", help="a pool, a server by name or id, or one of the event's moves"
+        "what",
+        metavar="POOL|SERVER|STRETCH|MOVE",
+        help="a pool, a server by name or id, a stretch by `router` (with all behind it), or one of the event's moves",
     )
     parser.add_argument(
         "more", nargs="*", metavar="POOL|SERVER", help="further ones, moved after it (with --together: as one)"
@@ -158,7 +160,8 @@ class RunMove(_Moving):
 
     A pool is replaced: new servers serve before the old ones are drained and deleted, and no request is lost. A
     server keeps its disk: it is stopped, copied and started at the target, and never runs at both; within a cloud it
-    moves while it runs. What fails before the last phase is undone by itself.
+    moves while it runs. A stretch by `router` is its whole group: the servers and their router move to one hypervisor,
+    all or none. What fails before the last phase is undone by itself.
     """
 
     _epilog = f"""examples:
@@ -167,6 +170,7 @@ class RunMove(_Moving):
   %(prog)s koshien-2010 origin-1 --to public --mover image
   %(prog)s koshien-2010 front-nara --to private --hypervisor private-xeon1 --at-once 4 --per-hypervisor 1
   %(prog)s koshien-2010 router origin-1 --to public --mover image --hypervisor public-hv1 --together
+  %(prog)s koshien-2010 shop-net --to public --hypervisor public-hv2
   %(prog)s koshien-2010 evening
 
 {EXIT_CODES}"""

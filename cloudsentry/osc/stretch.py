@@ -8,7 +8,6 @@ from typing import Any
 from cloudsentry.errors import PlanError, UserError
 from cloudsentry.osc import base, progress
 from cloudsentry.osc.event import ended
-from cloudsentry.probing import summed
 from cloudsentry.records.reports import StretchLine
 
 COLUMNS = ("Stretch", "Cloud", "Driver", "State", "Joined", "Alive", "RTT ms", "Loss %", "Offer", "Objects")
@@ -54,6 +53,8 @@ class ShowStretch(base.Lister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         """The ends of one stretch."""
+        from cloudsentry.probing import summed
+
         wanted, _ = self.sentry.event(parsed_args.event)
         status = self.sentry.status(parsed_args.event)
         known = sorted({line.unit for line in status.stretches} | set(wanted.stretches))

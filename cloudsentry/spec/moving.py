@@ -14,7 +14,7 @@ class MoveSpec(Part):
     """One move that `migrate run EVENT NAME` makes."""
 
     what: list[Annotated[str, Field(min_length=1)]] = Field(
-        min_length=1, description="Pools and servers, by name or id, in this order."
+        min_length=1, description="Pools and servers, by name or id, in this order; or a router's stretch."
     )
     to: CloudName = Field(description="A site of the event, or a cloud of clouds.yaml.")
     mover: str | None = Field(None, description="A driver of the family cloudsentry.mover; chosen where absent.")
