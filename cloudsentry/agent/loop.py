@@ -1,5 +1,8 @@
 """Pass after pass over all events: decide, apply, mend. One event's trouble is not another's.
 
+Between passes, weights of the events that ask for it follow what their members show: more often, by a thread of its
+own, and at the agent that passed over the event last, so that of many agents one follows.
+
 Many agents may share one journal. Whoever gets the lease of an event passes over it; the others leave it alone until
 its next pass is due. A held event is asked for again within half a lease, so that a dead agent's events
 are taken over soon after its lease is over.
@@ -12,7 +15,7 @@ import logging
 import os
 import queue
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from cloudsentry.errors import Lost, Owned, SentryError
@@ -24,18 +27,30 @@ LOG = logging.getLogger(__name__)
 
 LISTEN = 1.0
 """Seconds between two looks at the journal for nudges and new events."""
+FOLLOW = 5.0
+"""Seconds between two looks at the members of events whose weights follow, as `weights follow` has them."""
 
 
 class Agent:
     """Ticks and reconciles the events of a journal; as many at once as there are scalers, each with its own calls."""
 
     def __init__(
-        self, scaler: Scaler, clock: Clock, *, every: float, others: Sequence[Scaler] = (), name: str = ""
+        self,
+        scaler: Scaler,
+        clock: Clock,
+        *,
+        every: float,
+        others: Sequence[Scaler] = (),
+        name: str = "",
+        follow: Callable[[str], object] | None = None,
     ) -> None:
         """``every`` is the seconds from the begin of one pass to that of the next; ``clock`` ends all when stopped.
 
-        ``name`` tells this agent from others of the same journal; by default it is the process's.
+        ``name`` tells this agent from others of the same journal; by default it is the process's. ``follow`` looks
+        once at an event whose weights may follow its members; it is called by one thread at a time.
         """
+        self._follow, self._follow_due = follow, 0.0
+        self._looking: Future[None] | None = None
         self._scaler, self._clock, self._every = scaler, clock, every
         self._name = name or f"{socket.gethostname()}-{os.getpid()}"
         self._workers = 1 + len(others)
@@ -67,13 +82,18 @@ class Agent:
         events = self._events()
         with ThreadPoolExecutor(self._workers, thread_name_prefix="agent") as pool:
             ticks = tuple(pool.map(self._tick, events))
+        self._look_at(self._mine())
         return tuple(tick for tick in ticks if tick is not None)
 
     def keep(self) -> None:
         """Every event at its own time, until the clock is stopped; those under way are brought to a clean end."""
-        with ThreadPoolExecutor(self._workers, thread_name_prefix="agent") as pool:
+        with (
+            ThreadPoolExecutor(self._workers, thread_name_prefix="agent") as pool,
+            ThreadPoolExecutor(1, thread_name_prefix="follow") as beside,
+        ):
             while not self._clock.stopped:
                 self._begin(pool)
+                self._begin_to_look(beside)
                 self._clock.until_done(set(self._running.values()), self._pause())
                 self._collect()
 
@@ -104,6 +124,32 @@ class Agent:
                 continue
             self._due[event] = now + self._every
             self._running[event] = pool.submit(self._tick, event)
+
+    def _begin_to_look(self, beside: ThreadPoolExecutor) -> None:
+        now = self._clock.now()
+        if self._follow is None or now < self._follow_due or (self._looking and not self._looking.done()):
+            return
+        if self._looking is not None:
+            self._looking.result()
+        self._follow_due = now + FOLLOW
+        self._looking = beside.submit(self._look_at, self._mine())
+
+    def _mine(self) -> tuple[str, ...]:
+        """The events that this agent passed over last."""
+        if self._follow is None:
+            return ()
+        rows = self._passes()
+        return tuple(event for event in self._events() if event in rows and rows[event].agent == self._name)
+
+    def _look_at(self, events: Sequence[str]) -> None:
+        """One look at each; what cannot be seen or done now is logged, and met again in the next one."""
+        for event in events:
+            if self._follow is None or self._clock.stopped:
+                return
+            try:
+                self._follow(event)
+            except SentryError as error:
+                LOG.info("event %s: weights do not follow now: %s", event, error)
 
     def _collect(self) -> None:
         """An event that another holds, or has taken, is asked for again well within its lease."""

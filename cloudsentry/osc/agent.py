@@ -16,7 +16,8 @@ class Agent(base.Command):
     """Keep all applied events as they should be, in a loop: timetable, signals, drift
 
     Every --every seconds each event is decided on (as `event tick` does) and compared with its clouds; what differs
-    is mended; `event nudge` has that done at once. Several agents may share a journal, on as many hosts as like to:
+    is mended; `event nudge` has that done at once. Weights of events that ask for it follow their members, as
+    `weights follow` lets them. Several agents may share a journal, on as many hosts as like to:
     an event is worked on by one of them at a time, and a dead one's are taken over. SIGTERM and Ctrl-C end it
     cleanly: no call is cut off.
     """
@@ -50,16 +51,20 @@ class Agent(base.Command):
         from cloudsentry.executor.clock import Clock
         from cloudsentry.scaling.scale import Scaler
         from cloudsentry.sentry import Sentry
+        from cloudsentry.weights.following import Follower
 
         clock = Clock()
         stopped_by_signals(clock)
         # One hall per worker: what a run has written is counted by its own calls.
         halls = [Sentry(self.sentry.settings, clock=clock) for _ in range(parsed_args.workers)]
         scalers = [Scaler(hall) for hall in halls]
+        beside = Sentry(self.sentry.settings, clock=clock)
+        follow = Follower(beside).once
         base.say(f"agent: a pass every {parsed_args.every:g} s")
         try:
-            Loop(scalers[0], clock, every=parsed_args.every, others=scalers[1:]).run(parsed_args.times)
+            Loop(scalers[0], clock, every=parsed_args.every, others=scalers[1:], follow=follow).run(parsed_args.times)
         finally:
+            beside.close()
             for scaler, hall in zip(scalers, halls, strict=True):
                 scaler.close()
                 hall.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from scale.stage import START, Stage
 
 from cloudsentry.agent import Agent
 from cloudsentry.drivers.pool.fake import FakeCloud, FaultRule
-from cloudsentry.errors import UserError
+from cloudsentry.errors import Unreachable, UserError
 from cloudsentry.executor.clock import Clock
 from cloudsentry.journal.ownership import owned
 from cloudsentry.scaling.scale import Tick
@@ -114,3 +115,34 @@ def test_what_another_agent_has_just_passed_over_is_left_alone_until_somebody_nu
 def test_nobody_is_nudged_for_an_event_that_is_not_kept(stage: Stage) -> None:
     with pytest.raises(UserError, match="no event 'winter' to be kept"):
         stage.sentry.nudge("winter")
+
+
+def test_weights_follow_at_the_agent_that_passed_over_the_event_last(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    looked: list[str] = []
+
+    def follow(event: str) -> None:
+        looked.append(event)
+        raise Unreachable("the balancer does not answer")
+
+    mine = Agent(stage.scaler, stage.clock, every=30, name="mine", follow=follow)
+    with caplog.at_level(logging.INFO):
+        mine.run(times=2)
+    assert looked == ["summer", "summer"]
+    assert caplog.text.count("weights do not follow now") == 2
+    stage.sentry.passes().made("summer", "another", dt.datetime.now(dt.UTC))
+    assert mine._mine() == ()
+
+
+def test_weights_follow_more_often_than_passes_are_made(stage: Stage) -> None:
+    clock, looked = Clock(), threading.Semaphore(0)
+    agent = Agent(stage.scaler, clock, every=3600, follow=lambda event: looked.release())
+    kept = threading.Thread(target=agent.keep)
+    kept.start()
+    try:
+        for _ in range(2):
+            assert looked.acquire(timeout=60)
+    finally:
+        clock.stop()
+        kept.join()
