@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from cloudsentry.journal.decisions import DecisionRow, Decisions
@@ -60,7 +61,7 @@ def history(sentry: Sentry, name: str, *, now: dt.datetime | None = None) -> His
             one.close()
     made = now or dt.datetime.now(dt.UTC)
     event = from_dict(json.loads(revision.body))
-    levels = levels_of(runs, events)
+    levels, larger = levels_of(runs, events), gave_way(runs)
     return History(
         event=name,
         title=event.title,
@@ -68,7 +69,7 @@ def history(sentry: Sentry, name: str, *, now: dt.datetime | None = None) -> His
         revision=revision.number,
         began=runs[0].started if runs else row.created,
         made=made,
-        runs=tuple(map(_run, runs)),
+        runs=tuple(_run(run, run.id in larger) for run in runs),
         clouds=clouds_of(levels, made),
         shares=shares_of(event),
         leads=leads_of(event, levels, made),
@@ -241,7 +242,9 @@ def incidents_of(
     runs: Iterable[RunRow], decisions: Iterable[DecisionRow], moves: Iterable[Move]
 ) -> tuple[Incident, ...]:
     """Everything that did not go as it should, oldest first."""
-    found = [incident for run in runs for incident in _of_run(run)]
+    runs = tuple(runs)
+    larger = gave_way(runs)
+    found = [incident for run in runs if run.id not in larger for incident in _of_run(run)]
     found += [incident for row in decisions for incident in _of_decision(row)]
     found += [
         Incident(at=move.updated, kind="move", what=f"move {move.id} of {move.server} {move.state}", cause=move.error)
@@ -249,6 +252,16 @@ def incidents_of(
         if move.error or move.state == "failed"
     ]
     return tuple(sorted(found, key=lambda incident: incident.at))
+
+
+def gave_way(runs: Sequence[RunRow]) -> frozenset[int]:
+    """Runs, oldest first, that ended for a larger one to go on: their own process began it, with a newer revision."""
+    pairs = ((run, after) for run, after in pairwise(runs) if run.outcome == "stopped")
+    return frozenset(
+        run.id
+        for run, after in pairs
+        if (after.host, after.pid, after.goal) == (run.host, run.pid, "apply") and after.revision > run.revision
+    )
 
 
 def _of_run(run: RunRow) -> list[Incident]:
@@ -288,13 +301,13 @@ def _of_decision(row: DecisionRow) -> list[Incident]:
 # Rows as lines
 
 
-def _run(run: RunRow) -> RunLine:
+def _run(run: RunRow, larger: bool) -> RunLine:
     counts = run.report.servers if run.report else None
     return RunLine(
         run=run.id,
         goal=run.goal,
         revision=run.revision,
-        outcome=run.outcome or "no end",
+        outcome="gave way" if larger else run.outcome or "no end",
         started=run.started,
         seconds=round((run.ended - run.started).total_seconds(), 1) if run.ended else None,
         writes=run.writes,

@@ -11,7 +11,10 @@ IncidentKind = Literal["run", "step", "decision", "signal", "placement", "move"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunLine:
-    """One run. ``seconds`` is None where it never ended; ``active`` and ``wanted`` are what it saw at its end."""
+    """One run. ``seconds`` is None where it never ended; ``active`` and ``wanted`` are what it saw at its end.
+
+    ``outcome`` is ``gave way`` where it stopped for a larger one to go on, and ``no end`` where it has none.
+    """
 
     run: int
     goal: str

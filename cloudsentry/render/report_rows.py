@@ -39,11 +39,12 @@ def span(seconds: float | None) -> str:
 
 def headline(history: History) -> tuple[str, ...]:
     """The few sentences that a reader in a hurry wants."""
-    done = sum(run.outcome == "done" for run in history.runs)
+    done, larger = (sum(run.outcome == word for run in history.runs) for word in ("done", "gave way"))
     judged = [line for line in history.leads if line.kept is not None]
     kept = sum(bool(line.kept) for line in judged)
     hours = ", ".join(f"{cloud.hours:.1f} on {cloud.cloud}" for cloud in history.clouds)
-    lines = [*history.notes, f"{done} of {len(history.runs)} runs reached their end as wanted."]
+    gave = f"; {larger} more gave way to a larger one" if larger else ""
+    lines = [*history.notes, f"{done} of {len(history.runs) - larger} runs reached their end as wanted{gave}."]
     if judged:
         lines.append(f"Capacity was there in time for {kept} of {len(judged)} crowds.")
     if hours:
@@ -127,7 +128,15 @@ def _incidents(history: History) -> Table:
     return _table("Incidents", ("When", "Kind", "What", "Cause"), rows, "Nothing went wrong.")
 
 
+MANY = 300
+"""Decisions, above which those that changed nothing are left out of what people read."""
+
+
 def _logs(history: History) -> tuple[Table, ...]:
+    changed = [line for line in history.decisions if line.wanted != line.current or line.state == "failed"]
+    told = history.decisions if len(history.decisions) <= MANY else changed
+    left = len(history.decisions) - len(told)
+    title = f"Decisions that changed something; {left} that did not are left out" if left else "Decisions"
     decisions = (
         (
             when(line.at),
@@ -139,7 +148,7 @@ def _logs(history: History) -> tuple[Table, ...]:
             str(line.times),
             "; ".join(line.why),
         )
-        for line in history.decisions
+        for line in told
     )
     runs = (
         (
@@ -174,7 +183,7 @@ def _logs(history: History) -> tuple[Table, ...]:
     ran = ("Run", "Started", "Goal", "Revision", "Outcome", "Took", "Active", "Wanted", "Misplaced", "Writes", "Reads")
     moved = ("Move", "Server", "From, to", "Mover", "State", "Phase", "Predicted", "Took", "Gap predicted", "Error")
     return (
-        _table("Decisions", what, decisions, "Nothing was decided by a policy or a call.", {6}),
+        _table(title, what, decisions, "Nothing was decided by a policy or a call.", {6}),
         _table("Moves", moved, moves, "Nothing was moved.", {0, 6, 7, 8}),
         _table("Runs", ran, runs, "There was no run.", {0, 3, 5, 6, 7, 8, 9, 10}),
     )

@@ -17,7 +17,8 @@ from cloudsentry.clouds.fake import FaultRule
 from cloudsentry.drivers.pool.fake import FakeCloud
 from cloudsentry.errors import UserError
 from cloudsentry.history import figures
-from cloudsentry.history.report import clouds_of, history, leads_of
+from cloudsentry.history.report import clouds_of, gave_way, history, incidents_of, leads_of
+from cloudsentry.journal import Journal
 from cloudsentry.journal.moves import Moves
 from cloudsentry.records.history import History
 from cloudsentry.records.moving import Move
@@ -99,6 +100,27 @@ def test_what_failed_is_an_incident_with_its_cause(stage: Stage) -> None:
     assert "denied" in step.cause
     assert any(one.kind == "run" and "failed" in one.what for one in found.incidents)
     assert found.clouds[0].levels[-1].active == 3, "servers that never came are not counted"
+
+
+def test_a_run_that_gave_way_to_a_larger_one_is_no_incident_and_one_that_was_stopped_is(stage: Stage) -> None:
+    (run,) = told(stage).runs
+    row = Journal(stage.sentry.settings.journal.connection).run(run.run)
+    first = dataclasses.replace(row, outcome="stopped")
+    larger = dataclasses.replace(row, id=row.id + 1, revision=row.revision + 1)
+    stranger = dataclasses.replace(larger, pid=row.pid + 1)
+    assert gave_way([first, larger]) == {row.id}
+    assert gave_way([first, stranger]) == gave_way([first]) == frozenset()
+    assert incidents_of([first, larger], (), ()) == ()
+    assert [one.kind for one in incidents_of([first, stranger], (), ())] == ["run"]
+
+
+def test_of_hundreds_of_decisions_people_read_those_that_changed_something(stage: Stage) -> None:
+    stage.scaler.tick("summer")
+    (held,) = told(stage).decisions
+    many = dataclasses.replace(told(stage), decisions=(held,) * 299 + (dataclasses.replace(held, wanted=99),) * 3)
+    assert report_md.report(many).count("\n| 20") - len(many.runs) <= 10
+    assert "299 that did not are left out" in report_md.report(many)
+    assert len(json.loads(report_json.report(many))["decisions"]) == 302
 
 
 def test_an_unknown_event_is_said_to_be_unknown(stage: Stage) -> None:
