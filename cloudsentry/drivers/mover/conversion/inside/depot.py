@@ -23,9 +23,11 @@ import ssl
 import struct
 import sys
 import urllib.parse
+from typing import Iterator  # noqa: UP035 - Python 3.7
 
 FRESH = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
 SUM = 16
+MOST = 256  # blocks that are held at once
 RUN = struct.Struct(">QI")
 
 
@@ -116,6 +118,7 @@ class Disk:
         self._old = os.open(self.earlier[0], os.O_RDONLY | os.O_NOFOLLOW) if self.earlier else -1
         self._new, self._sums = (os.open(path, FRESH, 0o600) for path in (self.part, self.part + ".sums"))
         os.ftruncate(self._new, size)
+        self._known = b""
         self.kept = min(os.fstat(self._sums).st_size // SUM, self.count)
 
     def known(self) -> bytes:
@@ -123,22 +126,28 @@ class Disk:
         if not self.earlier:
             return b""
         with open(self.earlier[0] + ".sums", "rb") as file:
-            return file.read()
+            self._known = file.read()
+        return self._known
 
-    def at(self, index: int) -> bytes:
-        return os.pread(self._new, self.block, index * self.block)
+    def had(self) -> Iterator[bytes]:
+        """What has come already."""
+        for index in range(0, self.kept, MOST):
+            yield os.pread(self._new, min(MOST, self.kept - index) * self.block, index * self.block)
 
-    def take(self, kind: bytes, index: int, first: int) -> bytes:
-        """Block ``index`` as it is told: as block ``first`` was, all zero, or what comes now."""
-        length = min(self.block, self.size - index * self.block)
+    def take(self, kind: bytes, index: int, first: int, run: int) -> bytes:
+        """Blocks from ``index`` on as they are told: as those from ``first`` on were, all zero, or what comes now."""
+        length = min(run * self.block, self.size - index * self.block)
         if kind == b"=":
             data = os.pread(self._old, length, first * self.block)
+            sums = self._known[first * SUM : (first + run) * SUM]
         else:
             data = bytes(length) if kind == b"0" else taken(length)
+            blocks = (data[at : at + self.block] for at in range(0, length, self.block))
+            sums = b"".join(hashlib.blake2b(block, digest_size=SUM).digest() for block in blocks)
         if kind != b"0":
             os.pwrite(self._new, data, index * self.block)
-        # After the block itself: what has a digest is there.
-        os.pwrite(self._sums, hashlib.blake2b(data, digest_size=SUM).digest(), index * SUM)
+        # After the blocks themselves: what has a digest is there.
+        os.pwrite(self._sums, sums, index * SUM)
         return data
 
     def end(self) -> None:
@@ -168,16 +177,15 @@ def copy(head: dict[str, str]) -> None:
     sys.stdout.buffer.write(known)
     sys.stdout.buffer.flush()
     put = Put(head, disk.size) if head.get("url") else None
-    for index in range(disk.kept if put else 0):
-        put.send(disk.at(index))
+    for data in disk.had() if put else ():
+        put.send(data)
     index = disk.kept
     while index < disk.count:
         kind, (first, run) = taken(1), RUN.unpack(taken(RUN.size))
-        for each in range(run):
-            data = disk.take(kind, index, first + each)
-            if put:
-                put.send(data)
-            index += 1
+        data = disk.take(kind, index, first, run)
+        if put:
+            put.send(data)
+        index += run
     disk.end()
     return tell(put.end() if put else {"state": "done"})
 
