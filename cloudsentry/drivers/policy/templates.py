@@ -25,6 +25,13 @@ SEEN = 900.0
 """Seconds whose readings are held against the templates."""
 TELLING = 5.0
 """Readings that count at the most: those of one minute say much the same."""
+LATE = (0.0, 300.0, 600.0, 1200.0)
+"""Seconds by which a match may run later than its timetable: each template is tried at each of them. An early one is
+seen by its load."""
+USUAL = 300.0
+"""Standard deviation of those; what is this late needs readings that say so."""
+SPREAD = 900.0
+"""Seconds over which a kind's bursts come: of so many templates the first is about this over their number earlier."""
 
 
 def foretold(inputs: Inputs, seconds: float) -> float | None:
@@ -57,10 +64,12 @@ def _foretold(inputs: Inputs, demand: Demand, courses: Sequence[Course], seconds
     if not courses:
         return max(demand.at(inputs.now), demand.at(inputs.now + dt.timedelta(seconds=reach)))
     seen = _seen(inputs, demand)
+    early = SPREAD / (len(courses) + 1)
     weighed = []
     for course in courses:
-        size, weight = _fit(course, demand, seen)
-        weighed.append((size * most(course, demand, since, since + reach), weight))
+        for late in LATE:
+            size, weight = _fit(course, demand, seen, late)
+            weighed.append((size * most(course, demand, since - late, since - late + reach + early), weight))
     return demand.peak * quantile(weighed, QUANTILE)
 
 
@@ -86,18 +95,18 @@ def belongs(sample: Sample, demand: Demand, demands: Iterable[Demand]) -> float 
     return sample.value * mine / sum(other.at(sample.at) for other in demands) / demand.peak
 
 
-def _fit(course: Course, demand: Demand, seen: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """(size, weight): how many times an earlier crowd this one is, and how much it is like it.
+def _fit(course: Course, demand: Demand, seen: Sequence[tuple[float, float]], late: float) -> tuple[float, float]:
+    """(size, weight): how many times an earlier crowd this one is, and how much it is like it, so much later.
 
     The size is the ridge estimate around 1; the weight a likelihood, blurred by what readings are worth.
     """
-    pairs = [(share, at(course, demand, since)) for since, share in seen]
+    pairs = [(share, at(course, demand, since - late)) for since, share in seen]
     counts = min(1.0, TELLING / len(pairs)) if pairs else 0.0
     tight = (BLUR / SIZES) ** 2
     size = (tight + counts * sum(o * v for o, v in pairs)) / (tight + counts * sum(v * v for _, v in pairs))
     size = min(4.0, max(0.1, size))
     miss = counts * sum((o - size * v) ** 2 for o, v in pairs) / BLUR**2
-    return size, math.exp(-0.5 * min(60.0, miss + (math.log(size) / SIZES) ** 2))
+    return size, math.exp(-0.5 * min(60.0, miss + (math.log(size) / SIZES) ** 2 + (late / USUAL) ** 2))
 
 
 def at(course: Course, demand: Demand, since: float) -> float:

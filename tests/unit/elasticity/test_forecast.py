@@ -53,6 +53,19 @@ def test_after_a_burst_servers_go_inside_of_the_match_when_nobody_came_back_ever
     assert TargetPolicy().decide(over).wanted >= decision.wanted
 
 
+def test_a_match_that_goes_on_after_its_announced_end_is_taken_for_a_late_one() -> None:
+    still, gone = foretold(on(62, 2000), 240), foretold(on(62, 100), 240)
+    assert still is not None
+    assert still >= 1900, "the burst that is on looks like earlier ones before their end"
+    assert gone is not None
+    assert gone <= 300
+
+
+def test_of_few_earlier_matches_none_had_the_earliest_burst() -> None:
+    few, many = foretold(on(35.5, 1000, courses=3), 60), foretold(on(35.5, 1000, courses=24), 60)
+    assert (few, many) == (2000, 1000), "three tell of bursts from the 40th minute on, an earlier one is no surprise"
+
+
 def test_with_too_few_earlier_matches_or_another_kind_it_is_the_policy_target() -> None:
     for seen in (on(38.5, 1000, courses=2), on(38.5, 1000, demands=(match(38.5, kind="league"),))):
         assert ForecastPolicy().decide(seen) == TargetPolicy().decide(seen)
