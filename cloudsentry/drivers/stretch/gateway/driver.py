@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from typing import Any
 
@@ -88,7 +87,7 @@ class GatewayStretch(StretchDriver):
         parts = {}
         for unit in units:
             mine: dict[str, list[Any]] = {
-                kind: [item for item in items if _unit(kind, item, event) == unit] for kind, items in found.items()
+                kind: [item for item in items if _unit(item, event) == unit] for kind, items in found.items()
             }
             if not _ours(mine["network"], self._driver):
                 continue  # a network of another driver's
@@ -288,16 +287,12 @@ def _ours(networks: list[Any], driver: str) -> bool:
     return bool(settings["roams"]) == (driver == "router")
 
 
-def _unit(kind: str, item: neutron.Item, event: str) -> str:
+def _unit(item: neutron.Item, event: str) -> str:
     """The unit of a thing: its tags', its metadata's, or its name's up to the part's own."""
     mark = Mark.from_metadata(item.get("metadata") or {}) or Mark.from_tags(item.get("tags") or ())
     if mark is not None and mark.unit:
         return mark.unit
-    return PART.sub("", str(item["name"])) if kind == "port" else str(item["name"])
-
-
-PART = re.compile(r"(-(gw1|gw2|router))?-(outer|inner)(-[0-9a-f]{8})?$")
-"""What of a port's name is its own."""
+    return str(item["name"]).partition("/")[0]
 
 
 def _group_name(event: str, unit: str) -> str:

@@ -82,7 +82,7 @@ class Maker:
 
     def _port(self, name: str, body: dict[str, Any]) -> None:
         if self.parts.named("port", name) is None:
-            made = calls.create_port(self._cloud, self._mark, f"{self._mark.unit}-{name}", body)
+            made = calls.create_port(self._cloud, self._mark, f"{self._mark.unit}/{name}", body)
             self.parts.items["port"].append(made)
 
     def rules(self) -> None:

@@ -41,7 +41,7 @@ class Parts:
 
     def named(self, kind: str, name: str) -> Item | None:
         """A gateway (``gw1``) or a port (``outer``, ``gw1-inner``), or None."""
-        whole = f"{self.event}-{self.unit}-{name}" if kind == "server" else f"{self.unit}-{name}"
+        whole = f"{self.event}-{self.unit}-{name}" if kind == "server" else f"{self.unit}/{name}"
         return next((item for item in self.items[kind] if item["name"] == whole), None)
 
     @property
@@ -67,7 +67,7 @@ class Parts:
 
     def outers(self) -> list[Item]:
         """The ports by which one that roams leaves, or has left: one of each network."""
-        begun = f"{self.unit}-{ALONE[0]}-outer-"
+        begun = f"{self.unit}/{ALONE[0]}-outer-"
         return [port for port in self.items["port"] if str(port["name"]).startswith(begun)]
 
     def address(self, name: str) -> str:

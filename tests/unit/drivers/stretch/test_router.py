@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import sys
 import time
@@ -164,6 +165,20 @@ def test_a_network_whose_tags_were_never_written_is_taken_up(clouds: dict[str, C
     ends = Ends(clouds)
     ends.up()
     assert len([one for one in clouds[half].items["networks"] if one["name"] == "link"]) == 1
+
+
+@pytest.mark.parametrize("unit", ["link-router", "link-gw1", "link-inner"])
+def test_a_stretch_whose_name_ends_like_a_part_is_found_whole(clouds: dict[str, Cloud], unit: str) -> None:
+    driver = RouterStretch("private", connect=clouds.__getitem__)  # type: ignore[arg-type]
+    order = OpenEnd(
+        unit=unit, options=tuple(sorted(HOME.items())), mark=Mark(event="cup", unit=unit, op="o", template="t")
+    )
+    for _ in range(3):
+        with contextlib.suppress(Busy):
+            driver.act(order)
+    (end,) = driver.observe(StretchScope(event="cup")).ends
+    assert (end.mark.unit, end.detail) == (unit, "")
+    assert sorted(kind for kind, _ in end.objects).count("port") == len(clouds["private"].items["ports"]) == 6
 
 
 def test_an_unknown_hypervisor_is_refused_before_a_write(clouds: dict[str, Cloud]) -> None:
