@@ -90,6 +90,38 @@ class Nodes:
         return seen.ordered
 
 
+@dataclass
+class Sighted:
+    """Nobody's: sees the load of this very moment without error, and orders for it at once.
+
+    What it is short of is what a boot takes; without an announcement only reserve makes that less.
+    """
+
+    target: float = 0.8
+    name: str = "sees the load at once"
+    stabilise: float = 300.0
+    _wishes: list[tuple[float, int]] = field(default_factory=list)
+
+    def decide(self, seen: Seen) -> int:
+        """Servers at the target; down to the most of 5 minutes."""
+        wish = math.ceil(seen.real / (self.target * PER_SERVER))
+        self._wishes = [old for old in self._wishes if seen.second - old[0] < self.stabilise] + [(seen.second, wish)]
+        return max(count for _, count in self._wishes)
+
+
+def frontier() -> dict[str, list[Steps | Tracking | Nodes | Sighted]]:
+    """The baselines at every setting, by what they are: who is allowed so many servers too many chooses among them."""
+    shares = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
+    return {
+        "Heat + Aodh": [Steps(name=f"Heat + Aodh, {high:.0%}", high=high, low=high - 0.3, more=0.3) for high in shares],
+        "target tracking": [Tracking(name=f"target tracking {share:.0%}", target=share) for share in shares],
+        "cluster autoscaler": [Nodes(name=f"cluster autoscaler {share:.0%}", target=share) for share in shares],
+        "sees the load at once": [
+            Sighted(name=f"sees the load at once, {share:.0%}", target=share) for share in shares
+        ],
+    }
+
+
 def baselines() -> list[Steps | Tracking | Nodes]:
     """Each as its makers set it, and set for a crowd: generous where it must be fast."""
     return [

@@ -1,6 +1,6 @@
 """Are all servers ready T−15 min? Simulated events with boot times that were measured on a cloud. JSON.
 
-    python -m benchmarks.elasticity.ready --boots docs/boots.json --json docs/ready.json
+    python -m benchmarks.elasticity.ready --boots docs/boots.json --json docs/ready.json --page docs/scaling.rst
 
 Every event has a history of its own: runs before it, drawn from the measured boots. Its lead is computed from those
 (`cloudsentry.scaling.leads`), the policy `calendar` orders by it, and the boots that then really happen are drawn anew.
@@ -26,6 +26,7 @@ from cloudsentry.spec.event import Pin
 
 EVENTS, TICK, LEAD = 200, 30.0, 900.0
 PER_SERVER = 500.0
+BEGIN, END = ".. ready: begin, written by benchmarks/elasticity/ready", ".. ready: end"
 
 
 def drawn(boots: Sequence[Boot], batch: int, rng: random.Random) -> list[Boot]:
@@ -96,6 +97,21 @@ def played(boots: Sequence[Boot], seed: int, runs: int) -> dict[str, Any]:
     }
 
 
+def told(figures: dict[str, Any]) -> str:
+    """The figures as a list."""
+    boots, margin = figures["measured_boots"], figures["margin_seconds"]
+    took = f"{boots['least']:.0f} to {boots['most']:.0f} s, half of them within {boots['median']:.0f} s"
+    sizes = f"{min(boots['batches'])} to {max(boots['batches'])} servers"
+    ready, either = figures["ready_by_t_minus_15"], figures["ready_or_alarmed"]
+    lines = (
+        f"{boots['number']} boots were measured: {took}, in batches of {sizes}.",
+        f"In {ready:.1%} of {figures['events']} events all servers were ready 15 minutes before the match;",
+        f"in {either:.1%} they were, or an alarm had told that they would not be.",
+        f"They were ready {margin['median']:.0f} s before that in the middle, {margin['least']:.0f} s at the least.",
+    )
+    return "\n".join((f"- {lines[0]}", f"- {lines[1]}", f"  {lines[2]}", f"- {lines[3]}"))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Play, and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -104,6 +120,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--runs", type=int, default=10, help="runs that an event has behind it (default: 10)")
     parser.add_argument("--first", type=int, default=1000, help="first seed; the rule was made on those below 200")
     parser.add_argument("--json", type=Path, required=True)
+    parser.add_argument("--page", type=Path, help="a page that has the marks for what is told")
     given = parser.parse_args(argv)
     boots = [Boot(**one) for one in json.loads(given.boots.read_text())["boots"]]
     found = [played(boots, seed, given.runs) for seed in range(given.first, given.first + given.events)]
@@ -115,10 +132,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         "ready_by_t_minus_15": sum(one["ready"] for one in found) / given.events,
         "ready_or_alarmed": sum(one["ready"] or one["alarm"] for one in found) / given.events,
         "margin_seconds": {"least": margins[0], "median": margins[len(margins) // 2], "most": margins[-1]},
-        "measured_boots": {"number": len(took), "least": took[0], "median": took[len(took) // 2], "most": took[-1]},
+        "measured_boots": {"number": len(took), "least": took[0], "median": took[len(took) // 2], "most": took[-1]}
+        | {"batches": sorted({boot.batch for boot in boots})},
         "each": found,
     }
     given.json.write_text(json.dumps(figures, indent=1) + "\n")
+    if given.page:
+        before, _, rest = given.page.read_text().partition(BEGIN)
+        given.page.write_text(f"{before}{BEGIN}\n\n{told(figures)}\n\n{END}{rest.partition(END)[2]}")
     print(json.dumps({key: value for key, value in figures.items() if key != "each"}, indent=1))
     return 0
 

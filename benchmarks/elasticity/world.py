@@ -37,6 +37,8 @@ class Seen:
     """What of it clients asked that behave as people do, where somebody counts them."""
     ordered: int
     serving: int
+    real: float = 0.0
+    """Requests per second of clients at this very moment, which nobody can know; for the bound only."""
     boots: tuple[float, ...] = ()
     """Seconds that the newest orders took until their last server served."""
 
@@ -174,6 +176,7 @@ def play(trace: Trace, scaler: Scaler, seed: int) -> tuple[np.ndarray, np.ndarra
                 genuine=float(trace.load[past].mean() * noise[index]),
                 ordered=pool.ordered,
                 serving=pool.serving,
+                real=float(trace.load[index]),
                 boots=pool.boots(second),
             )
             pool.set(max(LEAST, min(MOST, scaler.decide(seen))), second)
