@@ -299,12 +299,14 @@ class SshHost(Host):
             transport.set_keepalive(15)
             channel = transport.open_session(timeout=ANSWER)
             channel.exec_command(f"PATH={PATH} {shlex.join(argv)}")
+            pipe = Pipe(input=channel.makefile_stdin("wb", 65536), output=channel.makefile("rb", 65536))
             try:
-                pipe = Pipe(input=channel.makefile_stdin("wb", 65536), output=channel.makefile("rb", 65536))
                 pipe.input.write(data)
                 pipe.input.flush()
                 yield pipe
             finally:
+                with suppress(OSError):
+                    pipe.input.close()
                 channel.close()
 
     def ask(self, path: str, data: bytes) -> bytes:

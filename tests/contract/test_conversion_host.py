@@ -114,6 +114,23 @@ def test_an_upload_that_is_cut_goes_on_and_glance_has_all_of_it(depot: Depot, na
     assert sent.bytes <= len(DISK) * 0.55
 
 
+def test_a_delta_that_is_cut_goes_on_and_glance_has_the_later_state(depot: Depot, name: str, glance: Glance):
+    later = random.Random(2).randbytes(BLOCK) + DISK[: 20 * BLOCK] + bytes(3 * BLOCK) + DISK[20 * BLOCK :]
+    depot.bring(name, "one", len(DISK), whole)
+
+    def cut(start: int) -> Iterator[bytes]:
+        yield later[start : len(later) * 3 // 4]
+        raise Unreachable("cut")
+
+    with pytest.raises(Unreachable):
+        depot.bring(name, "two", len(later), cut, "1")
+    sent = depot.bring(name, "two", len(later), lambda start: [later[start:]], "1")
+    assert glance.images == {"/v2/images/1/file": later}
+    assert sent.bytes == 0, "the one block that is new had come before the cut"
+    assert depot.bring(name, "two", len(later), lambda start: [later[start:]], "2").kept == sent.blocks
+    assert glance.images["/v2/images/2/file"] == later
+
+
 @pytest.mark.parametrize(
     ("status", "error", "after"),
     [

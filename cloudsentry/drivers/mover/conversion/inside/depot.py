@@ -6,7 +6,7 @@ nowhere else. Disks lie in /var/tmp/cloudsentry-UID, which is the account's alon
 ``look``  how many bytes are free
 ``copy``  one disk, named and labelled by the image that it is of. Blocks are those that are new, and runs of blocks
           that the disk's earlier state had, wherever they were. A copy that was cut goes on at its next block. With a
-          URL all of it is put there while it comes.
+          URL all of it is put there while it comes; then what it shares with its earlier state is not copied here.
 ``drop``  nothing is left of that name
 """
 
@@ -27,7 +27,7 @@ from typing import Iterator  # noqa: UP035 - Python 3.7
 
 FRESH = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
 SUM = 16
-MOST = 256  # blocks that are held at once
+PLACE = struct.Struct(">Q")  # 0: a block of its own, else one more than the block of the earlier state
 RUN = struct.Struct(">QI")
 
 
@@ -107,7 +107,8 @@ class Put:
 class Disk:
     """One disk as it comes: its blocks so far, and those of its earlier state."""
 
-    def __init__(self, base: str, label: str, size: int, block: int) -> None:
+    def __init__(self, base: str, label: str, size: int, block: int, lean: bool) -> None:
+        self._lean = lean
         self.size, self.block, self.count = size, block, (size + block - 1) // block
         self.whole, self.part = f"{base}.{label}.disk", f"{base}.{label}.part"
         if os.path.exists(self.whole):  # all of it came, and was perhaps not taken by Glance
@@ -116,7 +117,8 @@ class Disk:
         gone(*(path for path in glob.glob(glob.escape(base) + ".*.part") if path != self.part))
         self.earlier = [path for path in glob.glob(glob.escape(base) + ".*.disk") if os.path.exists(path + ".sums")]
         self._old = os.open(self.earlier[0], os.O_RDONLY | os.O_NOFOLLOW) if self.earlier else -1
-        self._new, self._sums = (os.open(path, FRESH, 0o600) for path in (self.part, self.part + ".sums"))
+        parts = (self.part, self.part + ".sums", self.part + ".from")
+        self._new, self._sums, self._from = (os.open(path, FRESH, 0o600) for path in parts)
         os.ftruncate(self._new, size)
         self._known = b""
         self.kept = min(os.fstat(self._sums).st_size // SUM, self.count)
@@ -131,8 +133,13 @@ class Disk:
 
     def had(self) -> Iterator[bytes]:
         """What has come already."""
-        for index in range(0, self.kept, MOST):
-            yield os.pread(self._new, min(MOST, self.kept - index) * self.block, index * self.block)
+        for index in range(self.kept):
+            (place,) = PLACE.unpack(os.pread(self._from, PLACE.size, index * PLACE.size) or bytes(PLACE.size))
+            length = min(self.block, self.size - index * self.block)
+            yield os.pread(self._old, length, (place - 1) * self.block) if place else self._own(length, index)
+
+    def _own(self, length: int, index: int) -> bytes:
+        return os.pread(self._new, length, index * self.block)
 
     def take(self, kind: bytes, index: int, first: int, run: int) -> bytes:
         """Blocks from ``index`` on as they are told: as those from ``first`` on were, all zero, or what comes now."""
@@ -144,22 +151,28 @@ class Disk:
             data = bytes(length) if kind == b"0" else taken(length)
             blocks = (data[at : at + self.block] for at in range(0, length, self.block))
             sums = b"".join(hashlib.blake2b(block, digest_size=SUM).digest() for block in blocks)
-        if kind != b"0":
+        lent = kind == b"=" and self._lean
+        places = range(first + 1, first + run + 1) if lent else [0] * run
+        os.pwrite(self._from, b"".join(map(PLACE.pack, places)), index * PLACE.size)
+        if kind != b"0" and not lent:
             os.pwrite(self._new, data, index * self.block)
         # After the blocks themselves: what has a digest is there.
         os.pwrite(self._sums, sums, index * SUM)
         return data
 
     def end(self) -> None:
-        """It is whole, and its earlier state is gone."""
+        """It is whole, and its earlier state is gone; where it lives on that it stays a part."""
+        if self._lean:
+            return
         os.rename(self.part + ".sums", self.whole + ".sums")
         os.rename(self.part, self.whole)
+        os.unlink(self.part + ".from")
         gone(*self.earlier)
 
 
 def gone(*paths: str) -> None:
     for path in paths:
-        for each in (path, path + ".sums"):
+        for each in (path, path + ".sums", path + ".from"):
             if os.path.exists(each):
                 os.unlink(each)
 
@@ -171,7 +184,7 @@ def copy(head: dict[str, str]) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return tell({"state": "busy"})
-    disk = Disk(base, head["label"], int(head["size"]), int(head["block"]))
+    disk = Disk(base, head["label"], int(head["size"]), int(head["block"]), bool(head.get("url")))
     known = disk.known()
     tell({"state": "ready", "kept": disk.kept, "old": len(known) // SUM})
     sys.stdout.buffer.write(known)
