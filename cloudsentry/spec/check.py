@@ -169,6 +169,10 @@ def _balancer(tree: Tree, root: Mapped, name: str, balancer: Mapped) -> Iterator
     yield from _monitor(tree, (*path, "monitor"), _mapping(balancer.get("monitor")))
     members = _items(balancer.get("members"))
     yield from _fallbacks(tree, path, balancer, members)
+    reweigh = balancer.get("reweigh")
+    if isinstance(reweigh, dict) and balancer.get("driver", "octavia") == "octavia" and reweigh.get("place") is None:
+        message = "octavia tells no times of its members: add 'place', a host on their network to time them from"
+        yield tree.fault((*path, "reweigh"), message, at_key=True)
     yield from _members(tree, root, (*path, "members"), balancer.get("site"), members)
     if balancer.get("weights") != "measured" and _all_idle(root, members):
         message = "every server behind this balancer has weight 0, so that none would be asked"

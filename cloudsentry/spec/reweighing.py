@@ -27,6 +27,19 @@ class Reweigh(Part):
     back: Seconds = Field(
         60, description="How long it answers well before it gets more again; twice as long after each relapse."
     )
+    place: str | None = Field(
+        None,
+        pattern=r"^(local|netns:[\w.-]+|ssh://[\w.@:\[\]-]+)$",
+        description="Where the members are timed from by transfers of cloudsentry's own; octavia's balancers need it, "
+        "the others tell times themselves.",
+        json_schema_extra={"patternErrorMessage": "local, netns:NAME or ssh://user@host"},
+    )
+    path: str = Field(
+        "/image",
+        pattern=r"^/\S*$",
+        description="What is fetched from them there.",
+        json_schema_extra={"patternErrorMessage": "a path that begins with a slash"},
+    )
 
 
 class Fallback(Part):

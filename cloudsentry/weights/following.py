@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from cloudsentry.records.loading import Target
 from cloudsentry.records.reports import Report
 from cloudsentry.records.views import Balancer, Member
 from cloudsentry.spec.event import BalancerSpec, Event, MembersOf
-from cloudsentry.spec.reweighing import FIRST, Fallback, Tuned, may_be_tuned
+from cloudsentry.spec.reweighing import FIRST, Fallback, Reweigh, Tuned, may_be_tuned
 from cloudsentry.weights.weigh import full_weights
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ PROBE_EVERY = 30.0
 FRESH = 60.0
 """Seconds that the knowledge of who is whose server is used before it is looked up again."""
 WHY_MOST = 500
+PROBES, PROBED = 9, 3
+"""Transfers by which a member is timed in a look, and how many members of a unit are, where the balancer tells none."""
 
 Path = Callable[[str, Target, Fallback], Tried]
 
@@ -101,7 +104,7 @@ class Follower:
         full = full_weights(event, name, self._server_units(event, standing))
         watched = self._watched.setdefault((event.event, name), _Watched())
         now = self._wall()
-        seen = self._seen(event, watched, standing, now.timestamp())
+        seen = self._seen(event, watched, standing, spec.reweigh, now.timestamp())
         tuned = dict(spec.tuned or {})
         if spec.reweigh is not None:
             tuned |= self._reweighed(watched, spec, full, seen, now)
@@ -126,10 +129,14 @@ class Follower:
             self._units[event.event] = (now, known)
         return known
 
-    def _seen(self, event: Event, watched: _Watched, standing: Balancer | None, now: float) -> list[Seen]:
-        """The mean time of each unit's answers since the last look."""
+    def _seen(
+        self, event: Event, watched: _Watched, standing: Balancer | None, spec: Reweigh | None, now: float
+    ) -> list[Seen]:
+        """The mean time of each unit's answers since the last look: counted by the balancer, or by our transfers."""
         members = {member.name: member for member in standing.members if member.mark} if standing else {}
         units = self._units[event.event][1]
+        if spec is not None and spec.place is not None:
+            return self._timed(spec.place, spec.path, units, members)
         parts: dict[str, list[tuple[float, int]]] = {}
         for name, member in members.items():
             unit, old = units.get(name), watched.members.get(name)
@@ -138,6 +145,23 @@ class Follower:
                 parts.setdefault(unit, []).extend([one] if one else [])
         watched.members, watched.at = members, now
         return [Seen(unit=unit, time=_mean(times)) for unit, times in sorted(parts.items())]
+
+    def _timed(self, place: str, path: str, units: dict[str, str], members: dict[str, Member]) -> list[Seen]:
+        """How long some members of each unit take, asked directly; not known where they do not answer."""
+        listed: dict[str, list[Member]] = {}
+        for name, member in sorted(members.items()):
+            if name in units:
+                listed.setdefault(units[name], []).append(member)
+        seen = []
+        for unit, mine in sorted(listed.items()):
+            spec = Fallback(path=path, size=1, tries=PROBES, within=5, place=place)
+            times = []
+            for member in mine[:PROBED]:
+                with suppress(DriverError):
+                    told = self._path(place, Target(address=member.address, port=member.port), spec)
+                    times += [(told.usual_ms, told.whole)] if told.whole else []
+            seen.append(Seen(unit=unit, time=_mean(times)))
+        return seen
 
     def _reweighed(
         self, watched: _Watched, spec: BalancerSpec, full: dict[str, int], seen: list[Seen], now: dt.datetime

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import json
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 from cloudsentry.clouds.hosts import host_of
@@ -36,6 +37,8 @@ class Tried:
     latency_ms: float
     slowest_ms: float
     why: str
+    usual_ms: float = 0.0
+    """Their median: one that was held up says nothing."""
 
     @property
     def good(self) -> bool:
@@ -78,6 +81,7 @@ def told(address: str, out: str, size: int, tries: int) -> Tried:
         whole=whole,
         latency_ms=min(latencies, default=0.0),
         slowest_ms=max(totals, default=0.0),
+        usual_ms=median(totals) if totals else 0.0,
         why=f"{whole} of {tries} transfers of {size} bytes were whole: {whys[0]}"
         if whys
         else f"{tries} transfers of {size} bytes whole, the slowest in {max(totals, default=0.0):.0f} ms",

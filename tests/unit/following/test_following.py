@@ -53,16 +53,25 @@ class World:
     served: int | None = 0
     good: bool = True
     tries: int = 0
+    timed: dict[str, float] = field(default_factory=dict)
 
     def follower(self) -> Follower:
         return Follower(self.sentry, wall=lambda: self.now, path=self.path)
 
     def path(self, place: str, target: Target, spec: Fallback) -> Tried:
         self.tries += 1
+        if spec.path == "/small":
+            line = (
+                f'{{"status": "200", "size": 9, "connect": 0.001, "total": {self.timed[self.unit(target)] / 1000}}} 0'
+            )
+            return told(target.address, "\n".join([line] * spec.tries), spec.size, spec.tries)
         lines = ['{"status": "200", "size": 25600, "connect": 0.04, "total": 0.1} 0'] * 5
         if not self.good:
             lines[2] = '{"status": "200", "size": 13032, "connect": 0.04, "total": 2.0} 28'
         return told(target.address, "\n".join(lines), spec.size, spec.tries)
+
+    def unit(self, target: Target) -> str:
+        return next(line.unit for line in self.sentry.status("summer").servers if line.address == target.address)
 
     def looks(self, follower: Follower, count: int) -> None:
         for _ in range(count):
@@ -124,6 +133,19 @@ def test_a_slow_unit_loses_weight_and_weights_show_says_why(world: World) -> Non
     world.times["web@opteron1"] = 30.0
     world.looks(world.follower(), 60)
     assert world.weights()["web@opteron1"] == 40
+
+
+def test_members_whose_balancer_tells_no_times_are_timed_from_a_place(world: World) -> None:
+    event = REWEIGH.replace("{back: 30s}", "{back: 30s, place: local, path: /small}")
+    assert world.sentry.apply(load_text(event, "summer.yaml")).outcome == "done"
+    world.served, world.timed = None, {"web@xeon1": 10.0, "web@opteron1": 30.0}
+    follower = world.follower()
+    world.looks(follower, 6)
+    assert world.weights() == {"web@xeon1": 40, "web@opteron1": 40}
+    world.timed["web@opteron1"] = 90.0
+    world.looks(follower, 5)
+    assert world.weights()["web@xeon1"] == 40
+    assert 4 <= world.weights()["web@opteron1"] <= 20
 
 
 def test_a_balancer_that_tells_nothing_changes_nothing(world: World) -> None:
