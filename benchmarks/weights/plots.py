@@ -101,7 +101,14 @@ def told(name: str, found: Any) -> str:
     """What a part found, in a sentence, and how busy the machine was."""
     busy = f" CPU pressure: {found['machine']['cpu_pressure_percent']} %." if "machine" in found else ""
     if name == "calibration":
-        p99 = ", ".join(f"{weights} {ms} ms" for weights, ms in found["p99_ms"].items()) or "not measured"
+        each = found.get("p99_ms_each", {})
+        p99 = (
+            ", ".join(
+                f"{weights} {ms} ms (median of {len(each[weights])}, {each[weights][0]} to {each[weights][-1]})"
+                for weights, ms in found["p99_ms"].items()
+            )
+            or "not measured"
+        )
         limits = ", ".join(sorted({row["Limit"] for row in found["calibration"]}))
         return (
             f"Ratio of the kinds found: {found['ratio']}, by quotas {found['ratio_of_quotas']} (limit: {limits}). "
@@ -110,7 +117,9 @@ def told(name: str, found: Any) -> str:
     if name == "shares":
         off = ", ".join(f"{driver} {found[driver]['off_most']}" for driver in DRIVERS if driver in found)
         return f"Over {found['requests']} requests the largest difference in points: {off}.{busy}"
-    return busy.strip()
+    lost = found["lost_after_seconds"]
+    when = f"within {lost + 1} s of slowing down" if lost is not None else "not, although it had slowed down"
+    return f"opteron1, at half its speed, lost weight {when}; changes are marked when they were in place.{busy}"
 
 
 def main() -> None:

@@ -97,7 +97,7 @@ def test_a_slowed_host_loses_weight_within_thirty_seconds_under_real_load(
     with standing(program, tmp_path, body) as event:
         script = Path(quotas.__file__).with_name("shares.lua")
         line = ["wrk", "-t1", "-c48", "-d120s", "--timeout=10s", "-s", str(script), f"http://127.0.0.1:{PORT}/image"]
-        crowd = subprocess.Popen([*WITHIN, *line, "--", "900"], stdout=subprocess.DEVNULL)
+        crowd = subprocess.Popen([*WITHIN, *line, "--", "690"], stdout=subprocess.DEVNULL)
         follow = program.start("weights", "follow", event, "--every", "3")
         try:
             time.sleep(25)  # what is usual is learnt, and that nothing happens meanwhile is what is asserted
@@ -113,4 +113,4 @@ def test_a_slowed_host_loses_weight_within_thirty_seconds_under_real_load(
         finally:
             crowd.kill()
             follow.terminate()
-            follow.communicate(timeout=60)
+            print(*follow.communicate(timeout=60))  # shown where the test fails
