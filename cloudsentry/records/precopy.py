@@ -21,9 +21,14 @@ ROUNDS_MOST = 60
 """Rounds after which a migration that still sends counts as never ending."""
 DEVICES = 0.12
 """Seconds of a downtime that no memory explains: device state, starting at the target, telling the bridges."""
-FAULTS = 30
+AGREEING = 3
+"""Round trips of a downtime: the last byte's way, the hypervisors' word that the server may run, and the device state,
+which begins with a small TCP window however fast the memory went."""
+FAULTS = 16
 """Pages that a server waits for, one round trip each, before it answers its first client after post-copy's switch:
-1.2 s were measured at 40 ms."""
+gaps of 0.60 to 0.71 s were measured at 40 ms, and up to 0.91 s where nothing was kept free for these pages."""
+LATE = 0.5
+"""The part of a link that post-copy fills unasked: a page that the server waits for must not queue behind others."""
 THROTTLE_MOST = 90
 """Percent of a server's time that may be taken from it so that it writes less: beyond, it serves nobody either."""
 DOWNTIME_DEFAULT = 0.3
@@ -73,7 +78,8 @@ class Policy:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameters:
     """How a migration is asked for. ``bandwidth`` in MiB/s (0: no limit), ``downtime`` in ms, ``channels`` of multifd
-    (1: none), ``throttle`` in percent to begin with (0: never) and to go on by, ``postcopy`` from the second round on.
+    (1: none), ``throttle`` in percent to begin with (0: never) and to go on by, ``postcopy`` from the second round on,
+    ``late`` in MiB/s what is sent unasked after its switch (0: no limit).
 
     ``window`` is what ``net.ipv4.tcp_rmem`` and ``tcp_wmem`` should allow on both hypervisors, in bytes (0: as it is):
     only the host's operator can set it, so that nothing here depends on it.
@@ -85,6 +91,7 @@ class Parameters:
     throttle: int = 0
     step: int = 10
     postcopy: bool = False
+    late: int = 0
     window: int = 0
 
 
@@ -119,12 +126,12 @@ def predict(guest: Guest, path: Route, parameters: Parameters = DEFAULTS) -> Pre
     cap = parameters.bandwidth * MIB or math.inf
     speed = min(path.through(parameters.channels), cap)
     if parameters.postcopy:
-        return _postcopy(guest, path, speed)
+        return _postcopy(guest, path, speed, parameters)
     left, total, sent, throttle = guest.memory, 0.0, 0.0, 0
     fits = speed * parameters.downtime / 1000
     for number in range(1, ROUNDS_MOST + 1):
         if left <= fits and number > 1:
-            downtime = left / speed + DEVICES + path.rtt
+            downtime = left / speed + DEVICES + AGREEING * path.rtt
             return Prediction(
                 converges=True, total=total + downtime, downtime=downtime, rounds=number, sent=sent + left
             )
@@ -139,12 +146,13 @@ def predict(guest: Guest, path: Route, parameters: Parameters = DEFAULTS) -> Pre
     return Prediction(converges=False, total=math.inf, downtime=math.inf, rounds=ROUNDS_MOST, sent=math.inf)
 
 
-def _postcopy(guest: Guest, path: Route, speed: float) -> Prediction:
+def _postcopy(guest: Guest, path: Route, speed: float, parameters: Parameters) -> Prediction:
     first = guest.memory / speed + path.rtt
     rest = guest.written(first)
     gap = DEVICES + FAULTS * path.rtt
+    after = min(speed, parameters.late * MIB or math.inf)
     return Prediction(
-        converges=True, total=first + rest / speed + gap, downtime=gap, rounds=2, sent=guest.memory + rest
+        converges=True, total=first + rest / after + gap, downtime=gap, rounds=2, sent=guest.memory + rest
     )
 
 
@@ -154,7 +162,7 @@ def choose(guest: Guest, path: Route, policy: Policy | None = None) -> Choice:
     channels = _channels(path)
     # Half of what is left: QEMU ends on what it takes for the path's speed, and was seen to need twice the time.
     downtime = round(1000 * max(0.1, min(DOWNTIME_DEFAULT, (policy.gap - DEVICES - 5 * path.rtt) / 2)))
-    plain = Parameters(downtime=downtime, channels=channels, window=_window(path))
+    plain = Parameters(downtime=downtime, channels=channels, window=_window(path, channels))
     why = [_told_channels(path, channels)]
     found = predict(guest, path, plain)
     if found.converges:
@@ -171,11 +179,17 @@ def choose(guest: Guest, path: Route, policy: Policy | None = None) -> Choice:
         why.append(f"slowed by {need} % it converges")
         return _choice(slowed, predict(guest, path, slowed), policy, why)
     if policy.postcopy:
-        late = Parameters(downtime=downtime, postcopy=True, window=_window(path))
+        late = late_parameters(path, downtime)
         why.append(f"slowing it by {need} % would stop it: post-copy after the first round")
         return _choice(late, predict(guest, path, late), policy, why)
     why.append("the policy allows neither enough throttling nor post-copy")
     return _choice(plain, found, policy, why)
+
+
+def late_parameters(path: Route, downtime: int) -> Parameters:
+    """Post-copy on a path: one stream (QEMU 10.0 cannot do it with several), with a part of the link kept free."""
+    late = max(1, int(LATE * path.bandwidth * WIRE / MIB))
+    return Parameters(downtime=downtime, postcopy=True, late=late, window=_window(path, 1))
 
 
 def told(choice: Choice) -> str:
@@ -193,7 +207,7 @@ def told(choice: Choice) -> str:
 
 
 def _choice(parameters: Parameters, found: Prediction, policy: Policy, why: list[str]) -> Choice:
-    promised = found.converges and found.downtime <= policy.gap and not parameters.postcopy
+    promised = found.converges and found.downtime <= policy.gap
     return Choice(parameters=parameters, prediction=found, promised=promised, why=tuple(why))
 
 
@@ -204,9 +218,11 @@ def _channels(path: Route) -> int:
     return max(2, min(CHANNELS_MOST, math.ceil(2 * path.product / WINDOW)))
 
 
-def _window(path: Route) -> int:
-    """Two bandwidth × delay in whole MiB, where that is more than Linux allows by itself."""
-    return math.ceil(2 * path.product / MIB) * MIB if path.product > WINDOW / 4 else 0
+def _window(path: Route, channels: int) -> int:
+    """One and a half bandwidth × delay for all streams together, in whole MiB for each, where that is more than Linux
+    allows by itself. No more: what waits in a host's own buffers is counted as sent, and lengthens the last pause."""
+    wanted = 1.5 * path.product / channels
+    return math.ceil(wanted / MIB) * MIB if wanted > WINDOW else 0
 
 
 def _throttle(guest: Guest, path: Route, parameters: Parameters) -> int:

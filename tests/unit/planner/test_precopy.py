@@ -105,8 +105,22 @@ def test_a_server_that_outruns_the_path_is_slowed_and_one_that_cannot_be_told_go
     assert slowed.prediction.converges
     flood = choose(Guest(memory=256 * MIB, dirty=math.inf, hot=128 * MIB), FAR)
     assert flood.parameters.postcopy
-    assert not flood.promised
+    assert flood.promised
+    assert 0 < flood.parameters.late * MIB < 0.6 * FAR.bandwidth, "pages that are waited for find the link free"
     assert "post-copy" in told(flood)
+
+
+def test_post_copy_promises_nothing_where_its_page_faults_take_longer_than_clients_may_wait() -> None:
+    flood = Guest(memory=256 * MIB, dirty=math.inf, hot=128 * MIB)
+    assert not choose(flood, Route(bandwidth=125e6, rtt=0.1)).promised
+    assert not choose(flood, FAR, Policy(gap=0.5)).promised
+
+
+def test_windows_are_advised_only_where_the_streams_do_not_fill_the_path_by_themselves() -> None:
+    calm = Guest(memory=512 * MIB)
+    assert choose(calm, FAR).parameters.window == 0
+    assert choose(calm, Route(bandwidth=1.25e9, rtt=0.1)).parameters.window > 20 * MIB
+    assert choose(Guest(memory=256 * MIB, dirty=math.inf, hot=128 * MIB), FAR).parameters.window >= 1.4 * FAR.product
 
 
 def test_a_server_that_rewrites_a_little_all_the_time_just_moves() -> None:

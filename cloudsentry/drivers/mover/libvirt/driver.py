@@ -25,7 +25,7 @@ from cloudsentry.drivers.mover.libvirt.ends import Asking, End
 from cloudsentry.drivers.mover.libvirt.watching import Job, judge
 from cloudsentry.errors import Busy, Conflict
 from cloudsentry.records.moving import Findings, Memo, MoveOrder, Phase, Stride, Wish
-from cloudsentry.records.precopy import MIB, Guest, Parameters, Policy, Route, choose, told
+from cloudsentry.records.precopy import MIB, Guest, Parameters, Policy, Route, choose, late_parameters, told
 
 LOOKS = (1, 2)
 """Seconds for which the pages that the server writes are counted, twice: what does not grow with time is all of it."""
@@ -195,7 +195,7 @@ class LibvirtMover(MoverDriver):
                 self._near.downtime(*where, longer)
                 return _waiting(memo | {"downtime": longer, "stalled": 0}, f"the downtime may be {longer} ms")
             case "otherwise":
-                late = Parameters(downtime=parameters.downtime, postcopy=True, window=parameters.window)
+                late = late_parameters(self._path(), parameters.downtime)
                 self._near.abort(*where)
                 memo |= {"parameters": dataclasses.asdict(late), "given_up": True}
                 memo |= {"changed": job.told, "spent": job.elapsed}

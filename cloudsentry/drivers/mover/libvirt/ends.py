@@ -305,6 +305,8 @@ def typed(parameters: Parameters, address: str) -> dict[str, Any]:
         found["migrate_uri"] = f"tcp://{address}"
     if parameters.bandwidth:
         found["bandwidth"] = parameters.bandwidth
+    if parameters.late:
+        found["bandwidth.postcopy"] = parameters.late
     if parameters.channels > 1:
         found["parallel.connections"] = parameters.channels
     if parameters.throttle:
