@@ -144,6 +144,16 @@ def test_a_target_without_a_conversion_host_is_refused_before_anything_is_touche
     assert Mover(Ends()).check(ORDER).refusals == ()
 
 
+@pytest.mark.parametrize("status", ["ACTIVE", "SHUTOFF"])
+def test_a_snapshot_that_never_comes_is_given_up(status: str, monkeypatch: pytest.MonkeyPatch):
+    """Nova takes the image of a snapshot that failed away."""
+    ends = Ends(100, status=status)
+    monkeypatch.setattr(ends, "snapshots", lambda order: ())
+    with pytest.raises(Conflict, match="3 snapshots"):
+        through(ends, 1.0, monkeypatch)
+    assert ends.asked.count("snapshot") == 3
+
+
 def test_a_server_in_error_is_not_touched():
     ends = Ends(status="ERROR")
     with pytest.raises(Conflict):

@@ -15,6 +15,9 @@ from cloudsentry.records.moving import Findings, Memo, MoveOrder, Phase, Stride,
 MOST = 3
 """Hypervisors that one move tries: each costs a whole boot, while the server serves nobody."""
 
+SNAPSHOTS = 3
+"""Snapshots that one move asks for: Nova takes the image of one that fails away, which looks like none was asked for."""
+
 BAD = ("killed", "deleted", "pending_delete")
 """States of an image that never becomes active any more."""
 
@@ -85,8 +88,7 @@ class ImageMover(MoverDriver):
             return waiting(memo, "stopping")
         whole = best(self._ends.snapshots(order))
         if whole is None:
-            self._ends.snapshot(order)
-            return waiting(memo, "snapshot asked for")
+            return waiting(asked_once_more(self._ends, order, memo), "snapshot asked for")
         if whole.status != "active":
             refuse(whole, order.source)
             return waiting(memo, f"snapshot {whole.status}")
@@ -187,6 +189,15 @@ def best(copies: tuple[Copy, ...]) -> Copy | None:
     order = ("active", "saving", "importing", "queued")
     ranked = sorted(copies, key=lambda one: (order.index(one.status) if one.status in order else len(order), one.id))
     return ranked[0] if ranked else None
+
+
+def asked_once_more(ends: Ends, order: MoveOrder, memo: Memo) -> Memo:
+    """A snapshot is asked for, and counted. Raises `Conflict` where too many have failed."""
+    asked = memo.get("snapshots", 0) + 1
+    if asked > SNAPSHOTS:
+        raise Conflict(f"{SNAPSHOTS} snapshots of server {order.server} have failed", cloud=order.source)
+    ends.snapshot(order)
+    return memo | {"snapshots": asked}
 
 
 def refuse(image: Copy, cloud: str) -> None:

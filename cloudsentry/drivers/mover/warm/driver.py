@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from cloudsentry.drivers.mover.image.driver import BAD, ImageMover, best, refuse, waiting
+from cloudsentry.drivers.mover.image.driver import BAD, ImageMover, asked_once_more, best, refuse, waiting
 from cloudsentry.errors import Conflict
 from cloudsentry.records.moving import Findings, Memo, MoveOrder, Stride
 
@@ -49,7 +49,7 @@ class WarmMover(ImageMover):
         early = _of_round(order, number)
         whole = best(self._ends.snapshots(early))
         if whole is None:
-            self._ends.snapshot(early)
+            memo = asked_once_more(self._ends, early, memo)
             return waiting(memo, f"round {number + 1}: snapshot of the running server")
         if whole.status != "active":
             refuse(whole, order.source)
@@ -61,7 +61,8 @@ class WarmMover(ImageMover):
         sent = self._ends.stage(order, whole)
         rounds = [*memo.get("rounds", []), {"sent": sent, "seconds": round(time.monotonic() - began, 3)}]
         self._ends.drop(whole.id, at_target=False)
-        return waiting(memo | {"round": number + 1, "rounds": rounds}, f"round {number + 1}: {sent / 2**20:.1f} MiB")
+        memo = memo | {"round": number + 1, "rounds": rounds, "snapshots": 0}
+        return waiting(memo, f"round {number + 1}: {sent / 2**20:.1f} MiB")
 
     def _copy(self, order: MoveOrder, memo: Memo) -> Stride:
         """As `image`; what crossed in the gap is not what the path is measured by."""
