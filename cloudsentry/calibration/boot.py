@@ -44,7 +44,7 @@ def beside(event: Event, pool: str, each: int) -> Event:
         raise UserError(f"--boot takes a number of servers of at least 1, not {each}")
     spec = event.pools[pool]
     pins = [pin.model_copy(update={"count": each, "most": None}) for pin in spec.pins]
-    alone = spec.model_copy(update={"pins": pins, "spill": []})
+    alone = spec.model_copy(update={"pins": pins, "spill": [], "spares": None})
     name = event.event[: NAME_MAX - len(SUFFIX)].rstrip("-") + SUFFIX
     parts = ("balancers", "stretches", "scaling", "steering", "moves")
     empty: dict[str, object] = {key: {} for key in parts if hasattr(event, key)}

@@ -56,3 +56,19 @@ def test_the_quotas_ratio_is_found_and_becomes_the_weights(farm: str, program: P
 
     assert program.json("weights", "set", farm, "front", "--measured")["outcome"] == "done"
     assert sorted(lab.members("private", f"{farm}-front").values()) == [opteron["Weight"], xeon["Weight"]]
+
+
+def test_servers_that_are_booted_for_it_are_measured_and_gone_again(lab: Lab, program: Program, tmp_path: Path) -> None:
+    pool = {"site": "nara", "image": "tiny", "flavor": "m1.nano", "networks": ["front"]}
+    body = {
+        "event": "test-boot",
+        "sites": {"nara": {"cloud": "private"}},
+        "pools": {"web": {**pool, "pins": [{"hypervisor": "private-opteron2", "count": 1}]}},
+    }
+    path = tmp_path / "boot.yaml"
+    path.write_text(yaml.safe_dump(body))
+    asked = ("calibrate", str(path), "web", "--boot", "2", "--from", "netns:lab-private", "--rounds", "1")
+    rows = program.json(*asked)
+    assert [(row["Unit"], row["Servers"]) for row in rows] == [("web@private-opteron2", 1), ("web@private-opteron2", 2)]
+    assert all(row["Responses/s"] > 50 for row in rows)
+    assert not lab.servers("test-boot-cal")
