@@ -16,7 +16,7 @@ MOST = 3
 """Hypervisors that one move tries: each costs a whole boot, while the server serves nobody."""
 
 SNAPSHOTS = 3
-"""Snapshots that one move asks for: Nova takes the image of one that fails away, which looks like none was asked for."""
+"""Snapshots that one move asks for: of one that fails Nova takes the image away, as if none had been asked for."""
 
 BAD = ("killed", "deleted", "pending_delete")
 """States of an image that never becomes active any more."""
