@@ -116,6 +116,60 @@ def test_images_from_the_private_origin_through_the_vlan(lab: Lab, program: Prog
     assert networks(lab, "test-stretch") == []
 
 
+@pytest.fixture
+def theirs(lab: Lab) -> Iterator[Any]:
+    """An operator's own network of the private cloud, on a VLAN and with addresses of its own."""
+    neutron = lab.clouds["private"].network
+    segment = {"provider_network_type": "vlan", "provider_physical_network": "physnet1"}
+    network = neutron.create_network(name="test-theirs", **segment, provider_segmentation_id=141)
+    pools = [{"start": "10.9.41.10", "end": "10.9.41.99"}]
+    addresses = {"ip_version": 4, "cidr": "10.9.41.0/24", "allocation_pools": pools, "gateway_ip": None}
+    neutron.create_subnet(network_id=network.id, name="test-theirs", **addresses)
+    neutron.set_tags(network, ["theirs"])
+    yield network
+    neutron.delete_network(network)
+
+
+def test_an_operator_s_own_network_reaches_the_other_site_is_probed_and_stays(
+    lab: Lab, program: Program, write: Any, theirs: Any
+) -> None:
+    link = {
+        **VLAN["stretches"]["test-link"],
+        "vlan": 141,
+        "cidr": "10.9.41.0/24",
+        "allocation": {"nara": "10.9.41.10-10.9.41.99", "osaka": "10.9.41.100-10.9.41.199"},
+        "adopt": {"nara": "test-theirs"},
+        "image": {"nara": "tiny", "osaka": "tiny"},
+        "flavor": {"nara": "m1.nano", "osaka": "m1.nano"},
+    }
+    del link["gateway"]
+    pools = {
+        "origin": {**POOL, "site": "nara", "networks": ["test-theirs"], "pins": [{"count": 1}]},
+        "edge": {**POOL, "site": "osaka", "networks": ["test-own"], "pins": [{"count": 1}]},
+    }
+    file = write({**VLAN, "event": "test-adopt", "stretches": {"test-own": link}, "pools": pools})
+    assert program.json("event", "apply", file)["outcome"] == "done"
+    assert program.json("event", "apply", file)["writes"] == 0
+    neutron = lab.clouds["private"].network
+    assert not neutron.find_network("test-own"), "the other end is the network that was there"
+
+    if os.geteuid() == 0:  # without root the lab's servers carry no traffic
+        servers = {server.name.split("-")[2]: server for server in lab.servers("test-adopt")}
+        (origin,) = (address["addr"] for address in servers["origin"].addresses["test-theirs"])
+        edge = f"public/{servers['edge'].name}"
+        told = program("lab", "exec", edge, "--", "curl", "-s", "-m", "10", f"http://{origin}/name")
+        assert told.strip() == servers["origin"].name
+        deadline = time.monotonic() + 60
+        while not all(end["Alive"] for end in program.json("stretch", "list", "test-adopt")):
+            assert time.monotonic() < deadline, "no prober has told anything"
+        _, told = program.start("stretch", "show", "test-adopt", "test-own").communicate()
+        assert "private: alive in" in told
+
+    assert program.json("event", "destroy", "test-adopt", "--yes")["outcome"] == "done"
+    assert networks(lab, "test-adopt") == []
+    assert neutron.get_network(theirs.id).tags == ["theirs"]
+
+
 def test_a_tunnel_survives_a_kill_and_its_key_is_in_its_file_alone(lab: Lab, program: Program, write: Any) -> None:
     pool = {**POOL, "site": "nara", "networks": "none", "pins": [{"count": 0}]}
     body = {**VLAN, "event": "test-tunnel", "stretches": {"test-vpn": TUNNEL}, "pools": {"none": pool}}

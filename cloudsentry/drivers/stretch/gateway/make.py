@@ -45,7 +45,7 @@ class Maker:
         if self.parts.roles == ALONE:
             carried = {"allowed_address_pairs": [{"ip_address": self._options["far_cidr"]}]}
             self._port(f"{ALONE[0]}-inner", self._inner(group, routed) | fixed | carried)
-            if not self.parts.outers():
+            if not self.parts.outers() or not self.parts.servers:
                 self.uplink()
             return
         self._port("outer", self._outer(group) | {"device_owner": calls.OWNER})

@@ -147,6 +147,22 @@ def test_at_its_new_place_it_takes_a_new_card_first_and_then_lets_the_old_one_go
     assert router == f"{new['mac_address']} {new['fixed_ips'][0]['ip_address']}/24 10.2.0.1"
 
 
+def test_a_router_that_died_at_its_old_place_is_made_at_the_new_one(clouds: dict[str, Cloud]) -> None:
+    ends = Ends(clouds)
+    ends.up()
+    cloud = clouds["public"]
+    cloud.items["servers"].clear()
+    ends.open("public", {**AWAY, "external": "front", "hypervisor": "hv2"}, tries=1)
+    (router,) = cloud.items["servers"]
+    for port in cloud.items["ports"]:
+        if port["id"] in [one["port"] for one in router["networks"]]:
+            port["device_id"] = router["id"]
+    ends.open("public", {**AWAY, "external": "front", "hypervisor": "hv2"})
+    assert router["host"] == "hv2"
+    assert len([port for port in cloud.items["ports"] if "-outer-" in port["name"]]) == 1
+    assert ends.end("public").at("external") == "front"
+
+
 def test_closed_leaves_nothing_and_is_none_of_the_gateway_s(clouds: dict[str, Cloud]) -> None:
     before = [cloud.left() for cloud in clouds.values()]
     ends = Ends(clouds)
