@@ -384,7 +384,7 @@ def _trust(client: Any, name: str, keys: tuple[str, ...]) -> None:
     """These keys, and no others, are the host's; lines that are none are left out."""
     entries = _paramiko().hostkeys.HostKeyEntry
     for line in keys:
-        with suppress(ValueError, _paramiko().SSHException):
+        with suppress(ValueError, _paramiko().hostkeys.InvalidHostKey):
             entry = entries.from_line(f"{name} {line}")
             if entry is not None:
                 client.get_host_keys().add(name, entry.key.get_name(), entry.key)

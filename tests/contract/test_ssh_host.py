@@ -123,6 +123,16 @@ def test_a_host_whose_key_is_not_the_known_one_is_refused_and_not_learnt(known: 
     assert (server.home / ".ssh" / "known_hosts").read_text() == before
 
 
+def test_keys_that_are_known_from_elsewhere_count_and_known_hosts_does_not(server: Server) -> None:
+    right, wrong = ((server.folder / f"{key}.pub").read_text().rsplit(" ", 1)[0] for key in ("host_key", "other_key"))
+    server.trust("")
+    assert host_of(server.place, (right,)).run(["true"]).code == 0
+    assert host_of(server.place, (wrong, right, "no key")).run(["true"]).code == 0
+    server.trust("host_key")
+    with pytest.raises(Denied):
+        host_of(server.place, (wrong,)).run(["true"])
+
+
 def test_an_account_without_the_right_key_is_refused(server: Server) -> None:
     os.replace(server.folder / "other_key", server.home / ".ssh" / "id_ed25519")
     with pytest.raises(Denied):
