@@ -45,7 +45,10 @@ Levels = list[tuple[dt.datetime, dict[Key, int], dict[Key, int]]]
 
 
 def history(sentry: Sentry, name: str, *, now: dt.datetime | None = None) -> History:
-    """All that the journal knows of an event; ``now`` ends it. Raises `UserError` for an event it does not know."""
+    """All that the journal knows of an event, to ``now``, or to its end where it is gone.
+
+    Raises `UserError` for an event that the journal does not know.
+    """
     from cloudsentry.journal import Journal
 
     row, revision = sentry.show(name)
@@ -59,7 +62,8 @@ def history(sentry: Sentry, name: str, *, now: dt.datetime | None = None) -> His
     finally:
         for one in (journal, decided, moved):
             one.close()
-    made = now or dt.datetime.now(dt.UTC)
+    over = runs[-1].ended if runs and row.state == "gone" else None
+    made = now or over or dt.datetime.now(dt.UTC)
     event = from_dict(json.loads(revision.body))
     levels, larger = levels_of(runs, events), gave_way(runs)
     return History(

@@ -51,6 +51,7 @@ def test_runs_servers_and_decisions_are_those_of_the_event(stage: Stage) -> None
     stage.scaler.carry_out("summer", 60)
     stage.sentry.destroy("summer")
     found = told(stage)
+    assert history(stage.sentry, "summer").made == found.made, "what is gone has ended, whenever it is reported"
     assert [(run.goal, run.outcome, run.active) for run in found.runs] == [
         ("apply", "done", 3),
         ("apply", "done", 7),
