@@ -38,7 +38,10 @@ READ_RETRIES = 2
 MICROVERSIONED = {"compute": ("2", "2.latest"), "placement": ("1", "1.latest")}
 """Services whose version document is read once, for the microversions they offer."""
 
-VERSION_PATH = {"network": "v2.0", "load-balancer": "v2.0", "image": "v2", "identity": "v3", "dns": "v2"}
+VERSION_PATH = {
+    **{"network": "v2.0", "load-balancer": "v2.0", "image": "v2", "identity": "v3", "dns": "v2"},
+    "key-manager": "v1",
+}
 """What a catalog's bare endpoint lacks; these services' documents are not worth a call."""
 
 Params = Mapping[str, str | int | list[str]]
@@ -124,6 +127,10 @@ class Cloud:
         """One GET whose body is left to be read bit by bit, from ``offset`` on where the service can (206, not 200)."""
         headers = {"Range": f"bytes={offset}-"} if offset else {}
         return self._stream(self._call(service, "GET", path), stream=True, headers=headers)
+
+    def text(self, service: str, path: str) -> str:
+        """One GET whose answer is plain text."""
+        return str(self._stream(self._call(service, "GET", path), headers={"Accept": "text/plain"}).text)
 
     def write_to(self, service: str, path: str, body: Iterable[bytes]) -> None:
         """One PUT of bytes, sent once, bit by bit; ``len(body)``, where there is one, is what the service is told."""
