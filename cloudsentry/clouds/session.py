@@ -39,7 +39,11 @@ MICROVERSIONED = {"compute": ("2", "2.latest"), "placement": ("1", "1.latest")}
 """Services whose version document is read once, for the microversions they offer."""
 
 VERSION_PATH = {
-    **{"network": "v2.0", "load-balancer": "v2.0", "image": "v2", "identity": "v3", "dns": "v2"},
+    "network": "v2.0",
+    "load-balancer": "v2.0",
+    "image": "v2",
+    "identity": "v3",
+    "dns": "v2",
     "key-manager": "v1",
 }
 """What a catalog's bare endpoint lacks; these services' documents are not worth a call."""
