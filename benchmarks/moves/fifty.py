@@ -98,18 +98,18 @@ def home() -> int:
     return sum(row["Cloud"] == "private" for row in program("event", "status", NAME))
 
 
-def passed(mover: str, number: int, kill: bool, at_once: int, wave: int) -> dict[str, Any]:
-    """One pass of an operator."""
+def passed(mover: str, number: int, kill: bool, at_once: int, wave: int, left_s: float) -> dict[str, Any]:
+    """One pass of an operator, who begins nothing new when the time is over, and ends what runs by SIGKILL then."""
     began = time.monotonic()
     for row in program("migrate", "list", "--event", NAME):
         if row["State"] in ("open", "undoing", "failed"):
             run("migrate", "retry", str(row["Move"]))
     killed = False
-    if home():
+    if home() and left_s > 0:
         where = [word for host in range(1, 5) for word in ("--hypervisor", f"public-hv{host}")]
         how = ["--at-once", str(at_once)] if mover == "image" else ["--wave", str(wave)]
         ask = ["migrate", "run", NAME, "front-nara", "--to", "public", "--mover", mover, *where, *how]
-        killed = run(*ask, kill_after=random.Random(number).uniform(15, 60) if kill else None)
+        killed = run(*ask, kill_after=random.Random(number).uniform(15, 60) if kill else left_s)
     found = {"pass": number, "killed": killed, "left_at_home": home(), "seconds": round(time.monotonic() - began, 1)}
     print(json.dumps(found), file=sys.stderr, flush=True)
     return found
@@ -152,6 +152,7 @@ def main() -> None:
     parser.add_argument("--wave", type=int, default=25)
     parser.add_argument("--kills", type=int, default=2)
     parser.add_argument("--faulty", type=int, default=4, help="passes with faults")
+    parser.add_argument("--minutes", type=float, default=60, help="after which nothing new is begun")
     args = parser.parse_args()
     wide()
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
@@ -164,13 +165,15 @@ def main() -> None:
             faulty = number < args.faulty
             if faulty:
                 armed()
-            passes.append(passed(args.mover, number + 1, number < args.kills, args.at_once, args.wave))
+            over = time.monotonic() - began - 60 * args.minutes
+            passes.append(passed(args.mover, number + 1, number < args.kills, args.at_once, args.wave, -over))
             struck += disarmed() if faulty else 0
-            if not passes[-1]["left_at_home"] and not passes[-1]["killed"] and not faulty:
+            if (not passes[-1]["left_at_home"] or over > 0) and not passes[-1]["killed"] and not faulty:
                 break
         took = time.monotonic() - began
         moves = program("migrate", "list", "--event", NAME)
         end = standing(args.count)
+        print(json.dumps({"end": end, "struck": struck, "passes": passes}), file=sys.stderr, flush=True)
     finally:
         subprocess.run([PROGRAM, "lab", "fault", "clear"], stdout=subprocess.DEVNULL, check=False)
         subprocess.run([PROGRAM, "event", "destroy", NAME, "--yes"], stdout=subprocess.DEVNULL, check=False)

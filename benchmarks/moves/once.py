@@ -128,8 +128,15 @@ def case(name: str, to: str, hypervisor: str, fault: list[str]) -> dict[str, Any
     return found
 
 
+def joined(path: str) -> list[dict[str, Any]]:
+    """The cases of a run that was ended early, from what it had told."""
+    return [json.loads(line) for line in Path(path).read_text().splitlines() if line.startswith("{")]
+
+
 def main() -> None:
-    """A fault in each phase, then there and back."""
+    """A fault in each phase, then there and back; or with ``--join FILE`` the cases that FILE tells of."""
+    if sys.argv[1:2] == ["--join"]:
+        return told(joined(sys.argv[2]), left())
     wide()
     wanted = event(2) | {"event": NAME, "balancers": {}}
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
@@ -145,12 +152,19 @@ def main() -> None:
                 cases.append(case("and back", *back, []))
         cases.append(case("no fault, there", *there, []))
         cases.append(case("no fault, back", *back, []))
+    except KeyboardInterrupt:
+        pass  # what was measured until then counts
     finally:
         subprocess.run([PROGRAM, "event", "destroy", NAME, "--yes"], stdout=subprocess.DEVNULL, check=False)
         at_end = left()
         narrow()
-    told = {"command": "python benchmarks/moves/once.py", "cases": cases, "left_at_the_end": at_end}
-    print(json.dumps(told | {"machine_load": round(os.getloadavg()[0], 1)}, indent=1))
+    return told(cases, at_end)
+
+
+def told(cases: list[dict[str, Any]], at_end: dict[str, int]) -> None:
+    """As JSON."""
+    found = {"command": "python benchmarks/moves/once.py", "cases": cases, "left_at_the_end": at_end}
+    print(json.dumps(found | {"machine_load": round(os.getloadavg()[0], 1)}, indent=1))
 
 
 if __name__ == "__main__":
