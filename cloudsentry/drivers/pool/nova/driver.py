@@ -42,7 +42,8 @@ class NovaPool(PoolDriver):
     def observe(self, scope: PoolScope) -> PoolView:
         """As the contract says; pins are looked up only where the scope has some."""
         cloud = self._cloud
-        servers = self._reasons.told(cloud, read.servers(calls.servers(cloud, scope.event), scope.event))
+        listed = read.servers(calls.servers(cloud, scope.event), scope.event)
+        servers = places.awaited(cloud, self._reasons.told(cloud, listed))
         groups = read.groups(calls.groups(cloud), scope.event) if scope.groups else ()
         if not scope.full:
             return PoolView(driver="nova", cloud=self._name, servers=servers, groups=groups)

@@ -6,7 +6,7 @@ Five calls for a whole cloud, whatever its size in hosts (pages aside), and one 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cloudsentry.clouds import Cloud
@@ -14,7 +14,7 @@ from cloudsentry.clouds.names import missing
 from cloudsentry.drivers.pool.base import PoolScope
 from cloudsentry.drivers.pool.nova import calls
 from cloudsentry.errors import Denied, NotSupported
-from cloudsentry.records.views import Hypervisor
+from cloudsentry.records.views import Hypervisor, Server
 
 PLACEMENT = "1.36"
 """Placement's newest microversion of 2020: summaries with traits (1.17), providers by trait (1.18)."""
@@ -55,6 +55,33 @@ def observe(cloud: Cloud, scope: PoolScope) -> Places:
         hypervisors=tuple(_hypervisor(by_host[host], aggregates, traits, room.get(host)) for host in sorted(wanted)),
         missing=_missing(scope, by_host, aggregates, traits),
     )
+
+
+def awaited(cloud: Cloud, servers: tuple[Server, ...]) -> tuple[Server, ...]:
+    """The servers; those in BUILD that no hypervisor has taken up, and never will, read as in ERROR.
+
+    Nova hands a pinned server's build to its hypervisor as a message, and forgets about it: where that has gone silent
+    meanwhile the server stays as it is. Asked only while some wait; who may not see services is told nothing.
+    """
+    waiting = {server.id: pinned_to(server) for server in servers if server.status == "BUILD" and not server.hypervisor}
+    if not any(waiting.values()):
+        return servers
+    try:
+        services = cloud.get("compute", "/os-services", params={"binary": "nova-compute"})["services"]
+    except Denied:
+        return servers
+    silent = {service["host"] for service in services if service["state"] != "up"}
+    return tuple(
+        replace(server, status="ERROR", fault=f"its hypervisor {waiting[server.id]} went down before it was made")
+        if waiting.get(server.id) in silent
+        else server
+        for server in servers
+    )
+
+
+def pinned_to(server: Server) -> str:
+    """The hypervisor (or other place) that a server's unit names: ``front@xeon2,for:front@xeon1`` names xeon2."""
+    return server.mark.unit.partition("@")[2].partition(",")[0]
 
 
 def _wanted(

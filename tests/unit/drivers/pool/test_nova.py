@@ -105,6 +105,20 @@ def test_a_server_whose_hypervisor_went_down_as_it_was_made_will_not_come_up(hos
         assert (server.status, server.alive) == (fine["status"], True)
 
 
+def test_a_server_that_waits_for_a_hypervisor_that_went_down_will_not_come_up() -> None:
+    unit = Mark(event="final", unit="front@xeon1", op="op1", template="t1")
+    waits = SERVER | {"status": "BUILD", "OS-EXT-SRV-ATTR:host": None, "metadata": unit.metadata()}
+    services = [{"host": "xeon1", "state": "up"}, {"host": "xeon2", "state": "down"}]
+    routes = {f"GET {NOVA}/servers/detail": {"servers": [waits]}, f"GET {NOVA}/os-services": {"services": services}}
+    pool, wire = driver(routes)
+    assert [one.status for one in pool.observe(PoolScope(event="final")).servers] == ["BUILD"]
+    services[0]["state"] = "down"
+    (server,) = pool.observe(PoolScope(event="final")).servers
+    assert (server.status, server.fault) == ("ERROR", "its hypervisor xeon1 went down before it was made")
+    wire.routes[f"GET {NOVA}/os-services"] = answer(403)
+    assert [one.status for one in pool.observe(PoolScope(event="final")).servers] == ["BUILD"]
+
+
 def test_groups_are_the_event_s_by_their_whole_prefix():
     items = [
         {"id": str(n), "name": name, "policy": "anti-affinity"}
