@@ -255,7 +255,7 @@ def main() -> None:
         finally:
             closed = {} if chosen.keep else cloudsentry("event", "destroy", str(path), "--yes")
     found |= {"destroy_s": closed.get("seconds"), "left": closed.get("left"), "wan": cloudsentry("lab", "wan", "show")}
-    found["load"] = os.getloadavg()[1]
+    found["load"] = round(os.getloadavg()[1], 1)
     text = json.dumps(found, indent=1, sort_keys=True) + "\n"
     if chosen.out:
         chosen.out.parent.mkdir(parents=True, exist_ok=True)
