@@ -34,12 +34,13 @@ def verified(sites: Sites, address: str) -> Verdict:
 
 
 class Pinging:
-    """A hundred pings a second; the gap is the longest time between two answers."""
+    """A hundred pings a second; the gap is the longest time between two answers, ``answered`` the clock at its end."""
 
     def __init__(self, sites: Sites, address: str) -> None:
         command = sites.inside(CLIENT, "ping", "-D", "-i", "0.01", "-n", address)
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self._times: list[float] = []
+        self.answered: float | None = None
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         until(lambda: self._times, f"an answer of {address}")
@@ -55,7 +56,9 @@ class Pinging:
         self._process.send_signal(signal.SIGINT)
         self._process.wait()
         self._reader.join()
-        return max((after - before for before, after in zip(self._times, self._times[1:], strict=False)), default=0.0)
+        silences = zip(self._times, self._times[1:], strict=False)
+        gap, self.answered = max(((after - before, after) for before, after in silences), default=(0.0, None))
+        return gap
 
     def _answers_now(self) -> bool:
         seen = len(self._times)

@@ -13,20 +13,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.migration.clients import Pinging, Session, asked, verified
-from benchmarks.migration.sites import HYPERVISORS, Link, Sites, until
+from benchmarks.migration.sites import HYPERVISORS, WINDOWS_DEFAULT, Link, Sites, until
+from benchmarks.migration.timeline import Times, Watching
 from cloudsentry.clouds import hypervisors
 from cloudsentry.clouds.libvirts import LibvirtSite, libvirt
 from cloudsentry.drivers.mover.libvirt import LibvirtMover
 from cloudsentry.drivers.mover.libvirt.ends import Asking, End
+from cloudsentry.drivers.mover.libvirt.watching import Job
 from cloudsentry.drivers.pool.base import PoolScope
 from cloudsentry.drivers.pool.libvirt import LibvirtPool
 from cloudsentry.records.marks import Mark
 from cloudsentry.records.moving import PHASES, Memo, MoveOrder, Phase
 from cloudsentry.records.orders import CreateServers, DeleteServers, Template
-from cloudsentry.records.precopy import DEFAULTS, Route, predict
+from cloudsentry.records.precopy import DEFAULTS, MIB, Route, predict
 
 EVENT = "migration"
-LOOK = 0.5
+LOOK = 0.25
+STALLED = 10
+"""Rounds in a row that left no less than the least before them are proof enough that a migration never ends, once half
+of the time that it is given has gone by."""
 HOME, AWAY = "home", "away"
 
 
@@ -66,7 +71,8 @@ class Case:
 class Result:
     """What was measured, seconds and MiB. ``total`` is libvirt's own time from the first step to the last, of all
     attempts together, None where it never ended in the time given; ``gap`` the longest silence that a client saw;
-    ``looked`` what the measuring beforehand took, ``wall`` what somebody waited who asked."""
+    ``looked`` what the measuring beforehand took, ``wall`` what somebody waited who asked; ``window`` the MiB of TCP
+    windows that the sites were given because it was advised, 0 for Linux' own; ``proof`` of one that never ends."""
 
     memory: int
     rtt_ms: float
@@ -88,6 +94,9 @@ class Result:
     promised: bool
     begun: int
     why: list[str]
+    window: int
+    proof: str
+    times: Times
     machine_load: float
 
 
@@ -159,36 +168,59 @@ def measure(sites: Sites, case: Case, *, seconds: float = 60.0) -> Result:
         memo = through(mover, order, {}, ("prepare",), 120)
         looked = time.monotonic() - began
         rate = float(asked(sites, address, "/rate", 5) or 0)
-        session, pings = Session(sites, address), Pinging(sites, address)
+        chosen = case.way == "chosen"
+        window = _windows(sites, case.link, memo["parameters"]["window"] if chosen else 0)
+        watching, session, pings = Watching(sites, address), Session(sites, address), Pinging(sites, address)
+        watching.restart()
         began = time.monotonic()
-        if case.way == "chosen":
-            memo = through(mover, order, memo, ("copy",), seconds)
-        else:
-            memo = memo | _by_default(order, seconds)
-        wall = time.monotonic() - began
-        told = _given_up(mover, order, memo) if memo.get("late") else _completed(memo["from"], server)
-        total = None if memo.get("late") else told["time_elapsed"] / 1000 + memo.get("spent", 0.0)
+        memo = through(mover, order, memo, ("copy",), seconds) if chosen else memo | _by_default(order, seconds)
+        wall, busy = time.monotonic() - began, watching.busy()
+        late = bool(memo.get("late"))
+        told = _given_up(mover, order, memo) if late else _completed(memo["from"], server)
+        total = None if late else told["time_elapsed"] / 1000 + memo.get("spent", 0.0)
         gap = pings.gap()
-        survived = session.survived()
+        times, survived = watching.ended(pings.answered, busy), session.survived()
         verdict = verified(sites, address)
-        if total is not None:
+        if not late:
             through(mover, order, memo, PHASES[PHASES.index("switch") :], 120)
-        seen = {"gap": gap if total is not None else None, "intact": verdict.wrong == 0, "session": survived}
-        return _result(case, memo, told, seen | {"total": total, "wall": wall, "looked": looked, "guest_rate": rate})
+        seen = {"gap": None if late else gap, "intact": verdict.wrong == 0, "session": survived, "times": times}
+        seen |= {"total": total, "wall": wall, "looked": looked, "guest_rate": rate, "window": window}
+        return _result(case, memo, told, seen)
+
+
+def _windows(sites: Sites, link: Link, advised: int) -> int:
+    """What an operator does who follows the advice: both hosts' TCP windows are so. Returns MiB, 0 for Linux' own."""
+    names = [*WINDOWS_DEFAULT]
+    wanted = {name: " ".join([*WINDOWS_DEFAULT[name].split()[:2], str(advised)]) for name in names}
+    sites.between(link, windows=wanted if advised else None)
+    return advised // MIB
 
 
 def _by_default(order: MoveOrder, seconds: float) -> Memo:
     """As `virsh migrate --live --p2p --persistent` asks."""
     near, far = End(LibvirtSite(HOME)), End(LibvirtSite(AWAY))
     asking = Asking(near, far, (HYPERVISORS[HOME], HYPERVISORS[AWAY]), order.server)
-    end, pause = time.monotonic() + seconds, threading.Event()
+    half, end, pause = time.monotonic() + seconds / 2, time.monotonic() + seconds, threading.Event()
     asking.begin(DEFAULTS, disks=False)
+    rounds = {"round": 0, "least": 0, "stalled": 0}
     while asking.waiting:
-        if time.monotonic() > end:
-            return {"late": True, "from": HYPERVISORS[HOME]}
+        job = near.job(HYPERVISORS[HOME], order.server)
+        if job is not None:
+            rounds |= counted(rounds, job)
+        if time.monotonic() > (half if rounds["stalled"] >= STALLED else end):
+            proof = f"{rounds['stalled']} rounds in a row left no less than {rounds['least'] / MIB:.0f} MiB"
+            return {"late": True, "from": HYPERVISORS[HOME], "proof": proof}
         pause.wait(LOOK)
     asking.failed()
     return {"from": HYPERVISORS[HOME], "begun": 1}
+
+
+def counted(seen: Memo, job: Job) -> Memo:
+    """How many rounds in a row have left no less than the least before them; told when a round begins."""
+    if job.round <= seen["round"] or job.left <= 0:
+        return {}
+    stalled = seen["stalled"] + 1 if seen["least"] and job.left >= 0.95 * seen["least"] else 0
+    return {"round": job.round, "least": min(seen["least"] or job.left, job.left), "stalled": stalled}
 
 
 def _completed(hypervisor: str, server: str) -> dict[str, Any]:
@@ -237,6 +269,7 @@ def _result(case: Case, memo: Memo, told: dict[str, Any], seen: dict[str, Any]) 
         promised=chosen and bool(memo.get("promised")),
         begun=int(memo.get("begun", 0)),
         why=list(memo.get("why", ())) if chosen else [],
+        proof=str(memo.get("proof", "")),
         machine_load=os.getloadavg()[0],
         **seen,
     )

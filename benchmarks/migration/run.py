@@ -45,6 +45,12 @@ def key(case: Case | dict[str, Any]) -> tuple[Any, ...]:
     return (case["memory"], case["rtt_ms"], case["rate_mbit"], case["load"], case["way"])
 
 
+def kept(path: Path) -> list[dict[str, Any]]:
+    """The results of a file that say all that today's say."""
+    fields = {field.name for field in dataclasses.fields(Result)}
+    return [one for one in json.loads(path.read_text(encoding="utf-8"))["results"] if fields == set(one)]
+
+
 def told(result: Result) -> str:
     """One line for whoever watches."""
     name = f"{result.memory} MB, {result.rtt_ms:g} ms, {result.load}, {result.way}"
@@ -67,15 +73,19 @@ def main() -> int:
     parser.add_argument(
         "--never", type=float, default=60.0, help="seconds after which a migration counts as never ending"
     )
+    parser.add_argument("--minutes", type=float, default=60.0, help="no case begins later than that; see --continue")
     parser.add_argument("--continue", dest="further", action="store_true", help="keep what is in the file already")
     parser.add_argument("--out", type=Path, default=OUT)
     asked = parser.parse_args()
-    known = json.loads(asked.out.read_text(encoding="utf-8"))["results"] if asked.further and asked.out.exists() else []
+    known = kept(asked.out) if asked.further and asked.out.exists() else []
     done = {key(one) for one in known}
-    began, failed = time.monotonic(), 0
+    began, failed, left = time.monotonic(), 0, 0
     with tempfile.TemporaryDirectory(prefix="cloudsentry-sites-") as root, sites(Path(root)) as two:
         for case in cases(tuple(asked.memory), tuple(asked.rtt), tuple(asked.load), asked.rate):
             if key(case) in done:
+                continue
+            if time.monotonic() > began + 60 * asked.minutes:
+                left += 1
                 continue
             two.between(case.link)
             try:
@@ -89,8 +99,8 @@ def main() -> int:
             text = json.dumps({"command": command, "results": known}, indent=1)
             asked.out.write_text(text + "\n", encoding="utf-8")
             print(told(result), flush=True)
-    print(f"{len(known)} cases, {failed} failed, {time.monotonic() - began:.0f} s")
-    return 1 if failed else 0
+    print(f"{len(known)} cases, {failed} failed, {left} left for --continue, {time.monotonic() - began:.0f} s")
+    return 1 if failed or left else 0
 
 
 if __name__ == "__main__":

@@ -113,6 +113,11 @@ class Sites:
         return f"qemu+unix:///system?socket={self.root}/{site}/run/libvirt-sock"
 
     @property
+    def relay(self) -> int:
+        """The relay's process number."""
+        return self._relay.pid if self._relay is not None else 0
+
+    @property
     def config(self) -> Path:
         """The sites' hypervisors.yaml."""
         return self.root / "hypervisors.yaml"
@@ -215,6 +220,8 @@ class Sites:
         uri = self.uri(site)
         until(lambda: "QEMU" in run("virsh", "-c", uri, "version", check=False), f"libvirtd of {site}")
         run("sh", "-ec", _POOL.format(uri=uri, base=base))
+        # libvirtd asks each QEMU once what it can; the first migration of all is not to pay for that.
+        run("virsh", "-c", uri, "-q", "domcapabilities", "--virttype", "qemu")
 
     def _stop(self, site: str) -> None:
         base = self.root / site

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,16 @@ HEAD = (
     "MiB sent",
     "predicted s",
     "chosen",
+)
+PIECES = ("paused", "handed", "announced", "answered")
+PIECES_HEAD = (
+    "way, RTT",
+    "cells",
+    "libvirt agrees, before",
+    "stopped, till all is there",
+    "till it may run",
+    "till the client's network hears of it",
+    "till the client's first answer",
 )
 ORDER = ("idle", "sequential", "random", "flood")
 
@@ -43,6 +54,7 @@ def ways(parameters: dict[str, Any]) -> str:
     """What was chosen, in short."""
     parts = [f"{parameters['channels']} streams"] if parameters["channels"] > 1 else []
     parts += ["post-copy"] if parameters["postcopy"] else []
+    parts += [f"windows of {parameters['window'] // 2**20} MiB"] if parameters["window"] else []
     parts += [f"slowed from {parameters['throttle']} %"] if parameters["throttle"] > 20 else []
     return ", ".join(parts) or "one stream"
 
@@ -83,7 +95,9 @@ def table(found: dict[str, Any]) -> str:
     results = found["results"]
     pairs = cells(results)
     far = [(a, b) for a, b in pairs if a["rtt_ms"] >= 20 and a["load"] != "idle"]
-    both = [b["total"] / a["total"] for a, b in far if a["total"] and b["total"]]
+    ended = [(a, b) for a, b in far if a["total"] and b["total"]]
+    both = [b["total"] / a["total"] for a, b in ended]
+    sending = [b["times"]["memory"] / a["times"]["memory"] for a, b in ended if a["times"]["memory"]]
     never = [b for a, b in pairs if a["total"] is None]
     promised = [b for _, b in pairs if b["promised"] and b["gap"] is not None]
     wrong, count = mispredicted(results)
@@ -93,21 +107,59 @@ def table(found: dict[str, Any]) -> str:
         f".. Made by ``python -m benchmarks.migration.table`` from migration.json, which ``{found['command']}`` wrote.",
         "",
         *_listed(
-            f"With load, on the long path, total time is {_span(both)} × that of the defaults ({len(both)} cells).",
+            f"With load, on the long path, total time is {_span(both)} × that of the defaults where those end at all "
+            f"({len(both)} cells, {sum(ratio <= 0.5 for ratio in both)} of them within 0.5).",
+            f"Without what libvirt needs to agree beforehand, the same for both, it is {_span(sending)} ×.",
             f"Of {len(never)} cells that the defaults never end, {sum(b['total'] is not None for b in never)} end.",
             f"The client's gap is within 1 s in {sum(b['gap'] <= 1 for b in promised)} of the {len(promised)} cells "
             "for which the mover promises it.",
             f"Convergence was foretold wrongly in {wrong} of {count} cases.",
             f"Memory was what it must be, word by word, and a TCP session went on, in {whole} of {count} cases.",
-            f"The machine's load average was up to {load:.0f} on its processors.",
+            f"The machine's load average was up to {load:.0f}; while guests moved, {_share(results)} of its processors "
+            f"worked, and the relay had {max(one['times']['relay'] for one in results):.0%} of one at the most.",
         ),
         ".. list-table::",
         "   :header-rows: 1",
         "",
     ]
-    for row in (HEAD, *rows(results)):
-        lines += [f"   {'*' if i == 0 else ' '} - {cell}" for i, cell in enumerate(row)]
+    lines += _cells(HEAD, *rows(results))
+    lines += ["", "Where the time goes, in the middle of the cells (medians, ms):", "", ".. list-table::"]
+    lines += ["   :header-rows: 1", "", *_cells(PIECES_HEAD, *pieces(results))]
     return "\n".join(lines) + "\n"
+
+
+def _cells(*rows: tuple[str, ...]) -> list[str]:
+    return [f"   {'*' if i == 0 else ' '} - {cell}" for row in rows for i, cell in enumerate(row)]
+
+
+def pieces(results: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """For each path and kind of move: what libvirt needs beforehand, and the gap piece by piece."""
+    kinds: dict[tuple[float, str], list[dict[str, Any]]] = {}
+    for one in results:
+        if one["total"] is not None:
+            kinds.setdefault((one["rtt_ms"], _kind(one)), []).append(one)
+    return [_piece(f"{kind}, {rtt:g} ms", found) for (rtt, kind), found in sorted(kinds.items())]
+
+
+def _kind(one: dict[str, Any]) -> str:
+    late = one["parameters"]["postcopy"]
+    return "defaults" if one["way"] == "defaults" else "chosen, post-copy" if late else "chosen, pre-copy"
+
+
+def _piece(name: str, found: list[dict[str, Any]]) -> tuple[str, ...]:
+    times = [one["times"] for one in found]
+    agreeing = [one["total"] - one["times"]["memory"] for one in found if one["times"]["memory"] and one["begun"] == 1]
+    parts = [[each[part] for each in times if each[part] is not None] for part in PIECES]
+    return (name, str(len(found)), *(_middle(values) for values in (agreeing, *parts)))
+
+
+def _middle(values: list[float]) -> str:
+    return f"{1000 * statistics.median(values):.0f}" if values else "—"
+
+
+def _share(results: list[dict[str, Any]]) -> str:
+    shares = sorted(one["times"]["busy"] for one in results)
+    return f"{shares[0]:.0%} to {shares[-1]:.0%}" if shares else "(not measured)"
 
 
 def _listed(*sentences: str) -> list[str]:

@@ -67,6 +67,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "curl": "curl",
         "iproute2": "ip",
         "iputils-ping": "ping",
+        "tcpdump": "tcpdump",
     },
     "signals": {"snmpd": "snmpd"},
     "ssh": {"openssh-server": "sshd"},
