@@ -130,6 +130,7 @@ def theirs(lab: Lab) -> Iterator[Any]:
     neutron.delete_network(network)
 
 
+@pytest.mark.slow
 def test_an_operator_s_own_network_reaches_the_other_site_is_probed_and_stays(
     lab: Lab, program: Program, write: Any, theirs: Any
 ) -> None:
