@@ -175,6 +175,14 @@ def arm_journal(method: str, nth: int, *, after: bool) -> None:
     setattr(Moves, method, trap)
 
 
+@contextlib.contextmanager
+def standing(folder: Path, count: int) -> Iterator[None]:
+    """The event stands as long as the block, in this process."""
+    with _in(folder):
+        assert applied(event(count)).outcome == "done"
+        yield
+
+
 @dataclasses.dataclass(frozen=True)
 class Struck:
     """Whether the fault was met at all."""
