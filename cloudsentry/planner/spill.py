@@ -10,6 +10,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from cloudsentry.planner.allowance import Allowance
 from cloudsentry.planner.units import Unit
 from cloudsentry.records.ground import Size
 from cloudsentry.records.views import Hypervisor, PoolView, Snapshot
@@ -45,9 +46,9 @@ def origin_of(unit: str) -> str:
 def spilled(event: Event, snapshot: Snapshot, units: Units, short: Short) -> Units:
     """The same number of servers, those that cannot be where they are pinned put along their pool's ``spill``.
 
-    A pin falls short by what ``short`` says, by its hypervisor's being down or its cloud's not answering, and by its
-    known room. Those of
-    ``short`` that find no place are left out: their pin has just failed to have them.
+    A pin falls short by what ``short`` says, by its hypervisor's being down or its cloud's not answering, by its
+    known room, and by what its cloud's quotas leave. Those of ``short`` that find no place are left out: their pin
+    has just failed to have them.
     """
     if not any(pool.spill for pool in event.pools.values()):
         return units
@@ -79,9 +80,12 @@ class _Spread:
         self._left = {unit.name: unit.count for listed in units.values() for unit in listed}
         self._standins: dict[str, Unit] = {}
         self._taken = Counter[tuple[str, str]]()
+        self._quotas = Allowance(event, self._views)
         for name, listed in units.items():
             for unit in listed:
-                self._take(name, unit.hypervisor, max(0, unit.count - self._alive[unit.name]))
+                missing = max(0, unit.count - self._alive[unit.name])
+                self._take(name, unit.hypervisor, missing)
+                self._quotas.take(name, missing)
 
     def result(self) -> Units:
         """The units as they are now."""
@@ -97,10 +101,11 @@ class _Spread:
         """Count those that stand in for a unit already; then put what is short elsewhere."""
         for name in sorted(self._alive):
             if origin_of(name) == unit.name != name:
-                self._stand(name, unit, min(self._alive[name], self._left[unit.name]))
+                self._stand(name, unit, min(self._alive[name], self._left[unit.name]), alive=True)
         wanted = max(0, self._left[unit.name] - self._alive[unit.name])
         failed = min(self._short.units.get(unit.name, 0), wanted)
-        short = max(failed, wanted - self._fits(unit) if wanted else 0)
+        beyond = min(wanted, self._quotas.lacking(unit.pool))
+        short = max(failed, beyond, wanted - self._fits(unit) if wanted else 0)
         before = self._left[unit.name]
         for entry in pool.spill:
             short -= self._along(entry, unit, short)
@@ -113,7 +118,7 @@ class _Spread:
         standing = sum(one.count for one in self._standins.values() if self._of_entry(one, entry, unit))
         quota = short if entry.most is None else min(short, max(0, entry.most - standing))
         moved = Counter[str]()
-        while places and moved.total() < quota:
+        while places and moved.total() < quota and self._quotas.admits(target, instead_of=unit.pool):
             name = min(places, key=lambda place: (moved[place], place))
             self._stand(f"{target}@{name}{FOR}{unit.name}", unit, 1)
             self._take(target, self._host(target, name), 1)
@@ -138,14 +143,18 @@ class _Spread:
             return standin.pool == entry.pool
         return standin.pool == unit.pool and standin.hypervisor in self._places(entry, unit, unit.pool)
 
-    def _stand(self, name: str, origin: Unit, count: int) -> None:
-        """``count`` more servers of a stand-in, so many fewer of its origin; a place that is gone gets none."""
+    def _stand(self, name: str, origin: Unit, count: int, *, alive: bool = False) -> None:
+        """``count`` more servers of a stand-in, so many fewer of its origin; a place that is gone gets none.
+
+        Those that are ``alive`` already are in the quotas' use."""
         target, _, place = name.partition(FOR)[0].partition("@")
         known = self._standins.get(name)
         made = known or self._made(name, origin, target, place)
         if made is not None and count > 0:
             self._standins[name] = dataclasses.replace(made, count=made.count + count)
             self._left[origin.name] -= count
+            self._quotas.take(origin.pool, -count)
+            self._quotas.take(target, 0 if alive else count)
 
     def _made(self, name: str, origin: Unit, target: str, place: str) -> Unit | None:
         if target == origin.pool:

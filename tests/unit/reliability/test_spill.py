@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cloudsentry.drivers.pool.fake.cloud import FakeCloud, FaultRule
-from cloudsentry.errors import SpecError
+from cloudsentry.errors import PlanError, SpecError
 from cloudsentry.records.ground import Size
 from cloudsentry.sentry import Sentry
 from cloudsentry.spec.load import from_dict
@@ -154,3 +154,31 @@ def test_a_policy_survives_the_journal() -> None:
 
     made = event(body(KIND, OTHER))
     assert from_dict(dump(made)) == made
+
+
+@pytest.mark.parametrize("quota", [0, 1, 3])
+def test_what_a_quota_does_not_leave_is_planned_at_the_other_cloud_at_once(quota: int, sentry: Sentry) -> None:
+    with FakeCloud.named("private").work() as cloud:
+        cloud.quota = quota
+    report = sentry.apply(event(body(KIND, OTHER)))
+    assert (report.outcome, report.servers.wanted, report.servers.active) == ("done", 8, 8)
+    assert (len(servers("private")), len(servers("public"))) == (quota, 8 - quota)
+    assert {step.outcome for step in report.steps} == {"done"}
+    with FakeCloud.named("private").work() as cloud:
+        cloud.quota = -1
+    assert sentry.apply(event(body(KIND, OTHER))).steps == ()
+
+
+def test_a_quota_is_no_reason_to_move_within_a_cloud_and_both_may_be_used_up(sentry: Sentry) -> None:
+    on_xeon1(sentry, "full")
+    with FakeCloud.named("private").work() as cloud:
+        cloud.quota = 4
+    with FakeCloud.named("public").work() as cloud:
+        cloud.quota = 4
+    assert sentry.apply(event(body(KIND, OTHER))).outcome == "done"
+    assert hosts("private") == {"private-xeon2": 2, "private-opteron1": 2}
+    sentry.destroy("koshien-2010")
+    with FakeCloud.named("private").work() as cloud:
+        cloud.quota = 3
+    with pytest.raises(PlanError, match="the quota of instances is 3, 0 are used and 4 more are asked for"):
+        sentry.apply(event(body(KIND, OTHER)))
