@@ -7,6 +7,9 @@ python tests/reliability/exhaust.py FOLDER
 python benchmarks/reliability/table.py --sum FOLDER/cases.jsonl > docs/reliability-lab.json
 python benchmarks/reliability/table.py docs/reliability-lab.json > docs/reliability-lab.inc
 
+python benchmarks/reliability/spill.py > docs/reliability-spill.json
+python benchmarks/reliability/table.py --spill docs/reliability-spill.json > docs/reliability-spill.inc
+
 python benchmarks/reliability/peers.py > docs/reliability-peers.json
 python benchmarks/reliability/table.py --peers docs/reliability-peers.json > docs/reliability-peers.inc
 """
@@ -19,7 +22,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-FIGURES = ("cases", "converged", "orphans", "duplicates", "lost")
+FIGURES = ("cases", "alone", "converged", "orphans", "duplicates", "lost")
 OPERATIONS = ("provision", "re-weight", "grow", "stretch", "shrink", "replace", "destroy")
 PEERS = ("accident", "contender", "first", "second", "wanted", "active", "missing", "duplicates", "broken")
 
@@ -33,16 +36,16 @@ def rows(files: Iterable[str]) -> list[dict[str, Any]]:
 
 def table(listed: list[dict[str, Any]]) -> str:
     """A list-table, with the sums below."""
-    total = {name: sum(row[name] for row in listed) for name in FIGURES}
+    total = {name: sum(row.get(name, 0) for row in listed) for name in FIGURES}
     lines = [
         ".. list-table::",
         "   :header-rows: 1",
-        "   :widths: 34 16 10 12 10 12 6",
+        "   :widths: 34 16 8 8 12 10 12 6",
         "",
-        *_line(["What goes wrong", "Operation", "Cases", "Converged", "Orphans", "Duplicates", "Lost"]),
+        *_line(["What goes wrong", "Operation", "Cases", "Alone", "Converged", "Orphans", "Duplicates", "Lost"]),
     ]
     for row in listed:
-        lines += _line([row["fault"].replace("_", " "), row["operation"], *(str(row[name]) for name in FIGURES)])
+        lines += _line([row["fault"].replace("_", " "), row["operation"], *(str(row.get(name, 0)) for name in FIGURES)])
     lines += _line(["**all**", "", *(f"**{total[name]}**" for name in FIGURES)])
     return "\n".join(lines) + "\n"
 
@@ -58,7 +61,7 @@ def summed(file: str) -> list[dict[str, Any]]:
         )
         row = found.setdefault(
             (fault, case["operation"]),
-            {"operation": case["operation"], "fault": fault, **dict.fromkeys((*FIGURES, "alone", "rewritten"), 0)},
+            {"operation": case["operation"], "fault": fault, **dict.fromkeys((*FIGURES, "rewritten"), 0)},
         )
         row["cases"] += 1
         row["converged"] += case["converged"]
@@ -78,6 +81,15 @@ def peers(listed: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def spill(told: dict[str, Any]) -> str:
+    """A list-table of times to capacity."""
+    heads = ["Case", "Runs", "Complete", "Seconds (median)", "Against the clean run"]
+    lines = [".. list-table::", "   :header-rows: 1", "   :widths: 40 8 10 16 20", "", *_line(heads)]
+    for row in told["cases"]:
+        lines += _line([str(row[name]) for name in ("case", "runs", "complete", "seconds", "ratio")])
+    return "\n".join(lines) + "\n"
+
+
 def _line(cells: list[str]) -> list[str]:
     return [f"   {'* -' if place == 0 else '  -'} {cell}".rstrip() for place, cell in enumerate(cells)]
 
@@ -85,6 +97,8 @@ def _line(cells: list[str]) -> list[str]:
 if __name__ == "__main__":
     if sys.argv[1] == "--sum":
         print(json.dumps(sorted(summed(sys.argv[2]), key=lambda row: (row["fault"], row["operation"])), indent=1))
+    elif sys.argv[1] == "--spill":
+        print(spill(json.loads(Path(sys.argv[2]).read_text())), end="")
     elif sys.argv[1] == "--peers":
         print(peers(json.loads(Path(sys.argv[2]).read_text())), end="")
     else:
