@@ -149,6 +149,7 @@ def measured(case: str, folder: Path) -> dict[str, Any]:
     """One run from nothing, and what stood afterwards; then it is taken down."""
     file = folder / "event.yaml"
     file.write_text(json.dumps(EVENT))  # JSON is YAML
+    _program("event", "destroy", str(file), "--yes")  # what an ended run has left
     with CASES[case]():
         began = time.monotonic()
         code, report = _program("event", "apply", str(file))
