@@ -91,7 +91,7 @@ def take(cloud: Cloud, mark: Mark, name: str) -> dict[str, Any]:
     wanted = {*others, TAG, f"{SAYS}{mark.event}/{mark.unit}/{mark.op}/{mark.template}"}
     if wanted != set(network.get("tags") or ()):
         neutron.tag(cloud, "networks", str(network["id"]), wanted)
-    return network
+    return {**network, "tags": sorted(wanted)}
 
 
 def let_go(cloud: Cloud, id: str) -> None:

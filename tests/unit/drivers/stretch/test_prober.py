@@ -101,6 +101,18 @@ def test_an_end_without_its_prober_is_half_made_and_made_whole(cloud: FakeCloud,
     assert [server["status"] for server in cloud.items["servers"]] == ["ACTIVE"]
 
 
+def test_a_network_that_is_there_already_may_have_one(cloud: FakeCloud, driver: VlanStretch) -> None:
+    theirs = cloud.network("origin", "10.9.30.0/24", vlan=130, tags=["theirs"])
+    cloud.items["subnets"][-1]["allocation_pools"] = []
+    before = cloud.left()
+    opened(driver, adopt="origin")
+    found = end(driver)
+    assert (found.state, found.offer is not None, found.mark) == ("ACTIVE", True, MARK)
+    assert [kind for kind, _ in found.objects] == ["server", "port", "adoption"]
+    driver.act(CloseEnd(unit="link", objects=found.objects))
+    assert (cloud.left(), cloud._find("networks", theirs["id"])["tags"]) == (before, ["theirs"])
+
+
 def test_closed_leaves_nothing(cloud: FakeCloud, driver: VlanStretch) -> None:
     before = cloud.left()
     opened(driver)
