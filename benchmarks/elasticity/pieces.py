@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-CODE = ("benchmarks/elasticity", "cloudsentry/drivers/policy", "cloudsentry/scaling/leads.py", "cloudsentry/records")
+FILES = ("baselines", "measures", "run", "traces", "world")
+CODE = (
+    *(f"benchmarks/elasticity/{name}.py" for name in FILES),
+    "cloudsentry/drivers/policy",
+    "cloudsentry/scaling/leads.py",
+    "cloudsentry/records",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,10 @@ nothing is reckoned but rates, from one second to the next. `cloudsentry agent` 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime as dt
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -33,7 +35,7 @@ from cloudsentry.records.views import Balancer
 from cloudsentry.sentry import Sentry
 
 NAME = "lab-ramp"
-RATES = (20, 40, 80, 120, 160, 200, 160, 80, 40, 20)
+RATES = (100, 200, 400, 700, 1000, 1300, 1000, 500, 200, 100)
 """Requests per second, one after the other."""
 EACH = 12
 """Seconds of each rate."""
@@ -42,6 +44,7 @@ TITLES = {
     "traffic": ("Traffic, by hypervisor", "Mbit/s"),
     "requests": ("Requests answered, by hypervisor", "requests/s"),
     "cpu": ("CPU time of the guests, by hypervisor", "% of one core"),
+    "trouble": ("Guests held back by their CPU quota, by hypervisor", "% of the time"),
 }
 
 
@@ -51,7 +54,7 @@ def event() -> dict[str, Any]:
     pool = {"site": "nara", "image": "tiny", "flavor": "m1.nano", "networks": ["front"], "pins": pins}
     balancer = {"site": "nara", "driver": "haproxy", "host": PLACE, "port": PORT, "members": [{"pool": "web"}]}
     load = {"driver": "balancer", "balancer": "front", "query": "requests"}
-    scaling = {"policy": "target", "least": 4, "most": 8, "per_server": 60, "cooldown": "20s", "signal": load}
+    scaling = {"policy": "target", "least": 4, "most": 8, "per_server": 400, "cooldown": "20s", "signal": load}
     return {
         "event": NAME,
         "title": "A ramp on the lab",
@@ -78,16 +81,15 @@ class Monitor:
         try:
             while not stop.wait(1.0):
                 wanted, _ = sentry.event(NAME)
-                found = sentry.balancer(wanted, "front")
+                found, now, at = sentry.balancer(wanted, "front"), dt.datetime.now(dt.UTC), time.monotonic()
                 if found and any(member.address not in hosts for member in found.members):
                     hosts = {line.address: line.hypervisor for line in sentry.status(NAME).servers}
                 if found:
-                    self._noted(found, hosts)
+                    self._noted(found, hosts, now, at)
         finally:
             sentry.close()
 
-    def _noted(self, found: Balancer, hosts: dict[str, str]) -> None:
-        now, at = dt.datetime.now(dt.UTC), time.monotonic()
+    def _noted(self, found: Balancer, hosts: dict[str, str], now: dt.datetime, at: float) -> None:
         open_: dict[str, float] = defaultdict(float)
         for member in found.members:
             host = hosts.get(member.address, "")
@@ -97,7 +99,8 @@ class Monitor:
         for host, count in open_.items():
             self.points["sessions"][host].append((now, count))
         for host in PINS:
-            self._rate("cpu", host, host, now, at, 100 * cpu_seconds(host))
+            self._rate("cpu", host, host, now, time.monotonic(), 100 * cpu_seconds(host))
+            self._rate("trouble", host, host, now, time.monotonic(), 100 * held_back(host))
 
     def _rate(self, what: str, counter: str, host: str, now: dt.datetime, at: float, value: float) -> None:
         before = self._before.get((what, counter))
@@ -122,21 +125,37 @@ class Monitor:
 
 
 @cache
-def group_of(host: str) -> Path:
-    """The group of a hypervisor's guests; the lab's own word for it, whose code runs in another environment."""
+def lab_quotas() -> Any:
+    """The lab's own code for quotas, which runs in another environment."""
     sys.path.insert(0, str(INSIDE))
     import quotas
 
-    return Path(quotas.group(host))
+    return quotas
+
+
+def group_of(host: str) -> Path:
+    """The group of a hypervisor's guests."""
+    return Path(lab_quotas().group(host))
 
 
 def cpu_seconds(host: str) -> float:
-    """CPU time of a hypervisor's guests, by the kernel's count for their group."""
-    group = group_of(host)
-    usage = group / "cpuacct.usage"
-    if usage.exists():
-        return int(usage.read_text()) / 1e9
-    return int((group / "cpu.stat").read_text().split()[1]) / 1e6
+    """CPU time of a hypervisor's guests, by the kernel's count for each process of their group."""
+    found = 0.0
+    for file in group_of(host).rglob("cgroup.procs"):
+        for pid in file.read_text().split():
+            with contextlib.suppress(OSError):  # it has just ended
+                told = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                found += (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
+    return found
+
+
+def held_back(host: str) -> float:
+    """Seconds for which a hypervisor's guests had used up a quota, by the kernel's count of its periods."""
+    throttled = 0
+    for file in group_of(host).rglob("cpu.stat"):
+        told = dict(line.split() for line in file.read_text().splitlines())
+        throttled = max(throttled, int(told.get("nr_throttled", 0)))
+    return float(1e-6 * lab_quotas().PERIOD * throttled)
 
 
 def crowd(rates: Sequence[int]) -> list[dict[str, Any]]:

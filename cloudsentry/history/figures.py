@@ -36,7 +36,7 @@ def read(title: str, path: Path) -> Figure:
         raise UserError(f"{path} is no answer of Prometheus's query_range ({type(error).__name__}: {error})") from error
     if len(curves) > MOST or sum(len(curve.points) for curve in curves) > POINTS:
         raise UserError(f"{path} has {len(curves)} lines; {MOST} with {POINTS} points together are the most: aggregate")
-    return Figure(title=title, curves=curves, source=f"From {path.name}, the answer of a Prometheus.")
+    return Figure(title=title, curves=curves, source=f"From {path.name}, in the form of a Prometheus's answer.")
 
 
 def written(figure: Figure, path: Path) -> None:
