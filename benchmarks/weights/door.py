@@ -130,8 +130,9 @@ class Crowd:
         self.told |= {kind: json.loads(one.communicate("", timeout=60)[0]) for kind, one in self._clients.items()}
 
 
-def measured(driver: str, front: Front, runs: int, path: Path) -> None:
-    """Come, go up and down so often, and go; written after each run."""
+def measured(driver: str, front: Front, runs: int, seconds: float, path: Path) -> None:
+    """Come, go up and down so often, and go; written after each run. After so many seconds no run is begun."""
+    until = time.monotonic() + seconds
     each: list[dict[str, Any]] = []
 
     def told(what: str, crowd: Crowd) -> None:
@@ -152,6 +153,8 @@ def measured(driver: str, front: Front, runs: int, path: Path) -> None:
                 apply(1, 0)
         told("come", crowd)
         for number in range(1, runs + 1):
+            if time.monotonic() > until:
+                break
             with Crowd(front) as crowd:
                 apply(2, number)
                 apply(1, number)
@@ -167,13 +170,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--driver", action="append", choices=DRIVERS)
     parser.add_argument("--runs", type=int, default=10)
+    parser.add_argument("--seconds", type=float, default=3600, help="no run is begun after so many (default: 3600)")
     asked = parser.parse_args()
     for driver in asked.driver or DRIVERS:
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "prefixes.txt").write_text("198.51.100.0/24 64500\n")
             front = Front(driver, Path(folder))
             try:
-                measured(driver, front, asked.runs, OUT / f"door-{driver}.json")
+                measured(driver, front, asked.runs, asked.seconds, OUT / f"door-{driver}.json")
             finally:
                 front.end()
 

@@ -1,6 +1,7 @@
 """Draws docs/balancing/*.json, as `run.py` beside this wrote them, into docs/plots/balancing-*.svg.
 
-What the page shows of them (docs/balancing/figures.inc) is written as well, from the same figures.
+What the page shows of them (docs/balancing/figures.inc, and door.inc of `door.py`) is written as well, from the same
+figures.
 
 python benchmarks/weights/plots.py
 """
@@ -122,6 +123,34 @@ def told(name: str, found: Any) -> str:
     return f"opteron1, at half its speed, lost weight {when}; changes are marked when they were in place.{busy}"
 
 
+def door() -> str:
+    """A row for each driver: what failed of what was asked, from the user's door."""
+    rows = []
+    for driver in ("octavia", "haproxy", "apache"):
+        found = read(f"door-{driver}")
+        if found is None:
+            continue
+        parts = {"come": [], "destroyed": [], "runs": []}
+        for one in found["each"]:
+            parts["runs" if "replaced" in one["what"] else one["what"]].append(one)
+        cells = [f"``{driver}``", str(found["runs"])]
+        cells += [_failed(parts[kind]) for kind in ("come", "runs", "destroyed")]
+        rows.append("   * - " + "\n     - ".join(cells) + "\n")
+    head = "   * - driver\n     - runs\n     - coming\n     - grown and replaced, shrunk\n     - destroyed\n"
+    return (
+        ".. Written by benchmarks/weights/plots.py.\n\n.. list-table::\n   :header-rows: 1\n\n" + head + "".join(rows)
+    )
+
+
+def _failed(found: list[dict[str, Any]]) -> str:
+    """``failed of asked``, images and downloads."""
+    told = []
+    for kind in ("images", "downloads"):
+        failed = sum(one[kind]["failed"] for one in found)
+        told.append(f"{failed} of {failed + sum(one[kind]['good'] for one in found):,} {kind}")
+    return ", ".join(told)
+
+
 def main() -> None:
     """Draw what was measured."""
     mpl.use("Agg")
@@ -135,6 +164,7 @@ def main() -> None:
         file, caption = CAPTIONS[name]
         lines.append(f".. figure:: plots/balancing-{file}.svg\n\n   {caption} {told(name, found)}".rstrip() + "\n")
         print(f"docs/plots/balancing-{file}.svg")
+    (DOCS / "balancing" / "door.inc").write_text(door(), encoding="utf-8")
     (DOCS / "balancing" / "figures.inc").write_text("\n".join(lines), encoding="utf-8")
 
 

@@ -83,6 +83,9 @@ class Pair(BalancerDriver):
         if not self._place.by_ssh:
             return self._place.host(carrier)
         keys = keys_of(address.console(self._cloud, carrier))
+        if not keys:
+            # Never at first sight: without them it would be whoever answers at that address.
+            raise Unreachable(f"{carrier.name} has not yet told its host keys on its console", cloud=self._place.text)
         return self._place.host(carrier, keys)
 
     def _on(self, host: Host, carrier: Carrier) -> BalancerDriver:

@@ -8,10 +8,12 @@ from dataclasses import replace
 import pytest
 
 from cloudsentry.clouds.hosts import LocalHost, SshHost
+from cloudsentry.drivers.balancer.base import BalancerScope
 from cloudsentry.drivers.balancer.pair import driver, keepalived
 from cloudsentry.drivers.balancer.pair.place import Carrier, PairPlace, keys_of
-from cloudsentry.errors import NotSupported
+from cloudsentry.errors import Busy, NotSupported
 from cloudsentry.records.marks import Mark
+from cloudsentry.records.orders import CreateBalancer
 from cloudsentry.records.views import Balancer, Member
 from cloudsentry.spec.carriers import DAEMONS, script
 
@@ -102,3 +104,41 @@ def test_what_stands_is_what_all_servers_have_and_counts_are_added():
 def test_one_server_at_work_means_that_the_balancer_is():
     assert driver._state([balancer(1), balancer(1, state="PENDING_UPDATE")]) == "PENDING_UPDATE"
     assert driver._state([balancer(1), balancer(1)]) == "ACTIVE"
+
+
+class Nova:
+    """A cloud with one server that carries balancers, and what its console says."""
+
+    name = "private"
+
+    def __init__(self, console: str) -> None:
+        self.told = console
+
+    def project(self) -> str:
+        return "p"
+
+    def listed(self, service: str, path: str, key: str, **more: object) -> list[dict[str, object]]:
+        mark = {"cloudsentry.event": "cup", "cloudsentry.unit": "lb@xeon1"}
+        server = {"id": "s1", "name": "cup-lb", "status": "ACTIVE", "metadata": mark}
+        port = {"id": "p1", "name": "front", "description": "cloudsentry-event=cup", "tags": []}
+        known = {
+            "servers": [server | {"addresses": {"front": [{"addr": "192.0.2.7"}]}}],
+            "networks": [{"id": "n1"}],
+            "ports": [port | {"fixed_ips": [{"ip_address": "192.0.2.80"}], "network_id": "n1"}],
+        }
+        return known[key]
+
+    def ask(self, *words: object) -> dict[str, str]:
+        return {"output": self.told}
+
+    def put(self, *words: object) -> None:
+        """Tags, and address pairs."""
+
+
+def test_a_server_that_has_not_told_its_keys_is_not_spoken_to():
+    made = driver.HaproxyPair("pair:private/lb/ssh://root@{address}", connect=lambda name: Nova("it boots"))
+    order = CreateBalancer(unit="front", name="cup-front", network="front", mark=MARK)
+    with pytest.raises(Busy, match="host keys"):
+        made.act(order)
+    (seen,) = made.observe(BalancerScope(event="cup")).balancers
+    assert (seen.vip, seen.provisioning, seen.members) == ("192.0.2.80", "PENDING_UPDATE", ())
