@@ -19,6 +19,7 @@ from cloudsentry.records.moving import Budget, Findings, Memo, Move, MoveOrder, 
 from cloudsentry.records.reports import ServerLine, StretchLine
 from cloudsentry.spec import moves as spec
 from cloudsentry.spec.event import Event
+from cloudsentry.spec.load import digest as event_digest
 from cloudsentry.spec.scaling import count_of
 
 
@@ -259,14 +260,18 @@ def order_of(event: Event, move: Move) -> MoveOrder:
 
 
 def unplannable(plan: Callable[[Event], object]) -> Callable[[Event], tuple[str, ...]]:
-    """Why an event cannot be planned, by planning it."""
+    """Why an event cannot be planned, by planning it; once for the same event, as fifty servers of a pool ask it."""
+    known: dict[str, tuple[str, ...]] = {}
 
     def reasons(event: Event) -> tuple[str, ...]:
-        try:
-            plan(event)
-        except PlanError as error:
-            return error.refusals
-        return ()
+        key = event_digest(event)
+        if key not in known:
+            known[key] = ()
+            try:
+                plan(event)
+            except PlanError as error:
+                known[key] = error.refusals
+        return known[key]
 
     return reasons
 
