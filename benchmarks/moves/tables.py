@@ -73,7 +73,7 @@ def warm(told: dict[str, Any]) -> list[str]:
     what = f"``{told['command']}``, a disk of {told['mib']} MiB over {path}; the gap is what a client saw:"
     keys = ("mover", "state", "gap_s", "total_s", "path_mib", "blocks_written_meanwhile", "same_disk")
     rows: list[list[object]] = [[one[key] for key in keys] for one in told["cases"]]
-    rows.append(["**gap of image / gap of warm**", "", f"**{told['gap_ratio']}**", "", "", "", ""])
+    rows.append(["**gap of image / gap of warm**", "", f"**{told.get('gap_ratio', '')}**", "", "", "", ""])
     head = ("Mover", "Ended", "Gap, s", "Whole, s", "MiB on the path", "Blocks written meanwhile", "Same disk")
     lines = [what, "", *table(head, rows)] if told["cases"] else []
     if told["cuts"]:
@@ -81,8 +81,8 @@ def warm(told: dict[str, Any]) -> list[str]:
             ["with" if one["conversion_host"] else "without", one["state"], one["percent_of_disk"], one["same_disk"]]
             for one in told["cuts"]
         ]
-        lines += [f"``{told['command']}``: the path cut once, in the middle of the copy of ``image``:", ""]
-        lines += table(("Conversion host", "Ended", "Bytes on the path, % of the disk", "Same disk"), rows)
+        lines += [f"``{told['command']}``: the path cut once, in the middle of the copy:", ""]
+        lines += table(("Conversion host", "Ended", "Bytes on the path, % of the image", "Same bytes"), rows)
     return lines
 
 

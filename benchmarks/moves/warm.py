@@ -1,13 +1,11 @@
-"""`warm` beside `image`: how long nobody answers, over 40 ms and a rate, for servers alike; and uploads that are cut.
+"""`warm` beside `image`: how long nobody answers, over 40 ms and a rate, for servers alike.
 
-    python benchmarks/moves/warm.py --mib 256 --rate 10 --cuts 0 > docs/migration-warm.json
-    python benchmarks/moves/warm.py --mib 64 --gaps 0 > docs/migration-cuts.json
+    python benchmarks/moves/warm.py --mib 256 --rate 10 > docs/migration-warm.json
 
 Servers made alike, with an address on a network that is one layer 2 over both sites. One moves by `image`, one by
 `warm`, in the same run; until they are off, blocks of the disk are written anew, as a guest would. The gap is what a
 client at the private site sees, which asks ten times a second. That the disk is the same after it is Glance's checksum
-against the file that the target's hypervisor has. Then `image` again, with and without a conversion host, with the
-path cut in the middle of the copy: how many bytes cross it, of those that the image has.
+against the file that the target's hypervisor has.
 """
 
 from __future__ import annotations
@@ -97,13 +95,10 @@ class Guest:
         self._thread.join()
 
 
-def moved(path: Path40, row: dict[str, Any], mover: str, cut_at: float | None = None) -> dict[str, Any]:
-    """One server to the public cloud, watched; ``cut_at`` is a share of the disk."""
+def moved(path: Path40, row: dict[str, Any], mover: str) -> dict[str, Any]:
+    """One server to the public cloud, watched."""
     disk = disk_of("private", row["Server"])
     size, before = disk.stat().st_size, path.carried
-    busiest = path.ssh if "conversion_host" in Path(path.env["OS_CLIENT_CONFIG_FILE"]).read_text() else path.glance
-    if cut_at is not None:
-        busiest.at = busiest.carried + int(size * cut_at)
     began = time.monotonic()
     with asking(row["Address"]) as client:
         guest = Guest(disk, WRITES, client)
@@ -132,39 +127,32 @@ def moved(path: Path40, row: dict[str, Any], mover: str, cut_at: float | None = 
 
 
 def main() -> None:
-    """Side by side, then the cuts."""
+    """Side by side."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mib", type=int, default=512)
     parser.add_argument("--rate", type=float, default=20.0, help="Mbit/s")
     parser.add_argument("--rtt", type=float, default=40.0, help="ms")
-    parser.add_argument("--gaps", type=int, default=1, help="0: only cuts")
-    parser.add_argument("--cuts", type=int, default=1, help="0: only gaps")
     args = parser.parse_args()
     wide()
     made = list(images(args.mib))
-    cases, cuts = [], []
+    cases = []
     try:
         with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-            yaml.safe_dump(event(5 if args.cuts else 3), file)
+            yaml.safe_dump(event(3), file)
             file.flush()
             program("event", "apply", file.name)
         # The last one stays: a network without a port is none in the lab.
         rows = program("event", "status", EVENT)
-        if args.gaps:
-            with led(args.rtt, args.rate) as path:
-                cases = [moved(path, rows[0], "warm")]
-            with led(args.rtt, args.rate, host=False) as path:
-                cases.append(moved(path, rows[1], "image"))
-        if args.cuts:
-            for host, row in ((True, rows[2]), (False, rows[3])):
-                with led(args.rtt, 200.0, host=host) as path:
-                    cuts.append({"conversion_host": host} | moved(path, row, "image", cut_at=0.5))
+        with led(args.rtt, args.rate) as path:
+            cases = [moved(path, rows[0], "warm")]
+        with led(args.rtt, args.rate, host=False) as path:
+            cases.append(moved(path, rows[1], "image"))
     finally:
         subprocess.run([PROGRAM, "event", "destroy", EVENT, "--yes"], stdout=subprocess.DEVNULL, check=False)
         for cloud, image in made:
             open_cloud(cloud).delete("image", f"/images/{image}")
         narrow()
-    warm, image = (case["gap_s"] for case in cases) if cases else (1.0, 0.0)
+    warm, image = (case["gap_s"] for case in cases)
     told = {
         "command": "python benchmarks/moves/warm.py " + " ".join(sys.argv[1:]),
         "mib": args.mib,
@@ -172,7 +160,7 @@ def main() -> None:
         "rate_mbit": args.rate,
         "cases": cases,
         "gap_ratio": round(image / warm, 1),
-        "cuts": cuts,
+        "cuts": [],
         "machine_load": round(os.getloadavg()[0], 1),
     }
     print(json.dumps(told, indent=1))
