@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -138,8 +139,8 @@ class Bench:
         victim = self.active(pair)
         assert victim is not None
         heir = next(one for one in pair if one is not victim)
-        client = python(self.edge, CLIENT, self.target, str(STREAM), "8")
-        watch = python(self.edge, ARPS, "eth0", "8")
+        client = python(self.edge, CLIENT, self.target, str(STREAM), "6")
+        watch = python(self.edge, ARPS, "eth0", "6")
         assert client.stdout is not None
         assert client.stdout.readline() == "begun\n"
         time.sleep(1)
@@ -206,8 +207,8 @@ def twice(seen: str) -> list[str]:
     return sorted(address for address, macs in owners.items() if len(macs) != len(set(macs)))
 
 
-def measured(kind: str, kills: int) -> dict[str, Any]:
-    """Everything of one kind, its event standing."""
+def measured(kind: str, kills: int, keep: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """Everything of one kind, its event standing; ``keep`` is told of it as it grows."""
     bench = Bench(kind)
     until(lambda: _answers(bench), "the origin through the stretch")
     found: dict[str, Any] = {"kind": kind, **bench.wan(), "rtt_ms": bench.latency(), "images": bench.images()}
@@ -218,10 +219,14 @@ def measured(kind: str, kills: int) -> dict[str, Any]:
     found["share"] = round(found["stretch_mbit"] / found.get("tunnel_mbit", found["wan_mbit"]), 3)
     until(lambda: all(end["Alive"] for end in cloudsentry("stretch", "list", bench.name)), "the ends' own probes")
     found["probes"] = {end["Cloud"]: end["RTT ms"] for end in cloudsentry("stretch", "list", bench.name)}
+    keep(found)
     if kind == "router":
-        found["moves"] = [_told(bench.move(hypervisor)) for hypervisor in ("public-hv2", "public-hv1")]
-    if kind != "vlan":
-        found["kills"] = [_told(bench.kill(number)) for number in range(kills)]
+        found["moves"] = [_told(bench.move(hypervisor)) for hypervisor in ("public-hv2",)]
+        keep(found)
+    found |= {"kills": []} if kind != "vlan" else {}
+    for number in range(kills if kind != "vlan" else 0):
+        found["kills"].append(_told(bench.kill(number)))
+        keep(found)
     return found
 
 
@@ -250,17 +255,26 @@ def main() -> None:
         path.write_text(yaml.safe_dump(event(chosen.kind), sort_keys=False), encoding="utf-8")
         try:
             opened = cloudsentry("event", "apply", str(path))
-            found = measured(chosen.kind, chosen.kills)
-            found["apply_s"] = opened["seconds"]
+
+            def keep(found: dict[str, Any]) -> None:
+                found |= {"apply_s": opened["seconds"], "load": round(os.getloadavg()[1], 1)}
+                if chosen.out:
+                    written(found, chosen.out)
+
+            found = measured(chosen.kind, chosen.kills, keep)
+            keep(found)
         finally:
             closed = {} if chosen.keep else cloudsentry("event", "destroy", str(path), "--yes")
     found |= {"destroy_s": closed.get("seconds"), "left": closed.get("left"), "wan": cloudsentry("lab", "wan", "show")}
-    found["load"] = round(os.getloadavg()[1], 1)
-    text = json.dumps(found, indent=1, sort_keys=True) + "\n"
     if chosen.out:
-        chosen.out.parent.mkdir(parents=True, exist_ok=True)
-        chosen.out.write_text(text, encoding="utf-8")
-    print(text, end="")
+        written(found, chosen.out)
+    print(json.dumps(found, indent=1, sort_keys=True))
+
+
+def written(found: dict[str, Any], out: Path) -> None:
+    """The file that the page's tables are made of; what was measured before a run was cut is in it as well."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
