@@ -38,6 +38,9 @@ def rows(found: Found) -> list[tuple[str, ...]]:
         ("25 KB images fetched, 32 connections", *(str(one["fetched"]) for one in images)),
         ("of them failed", *(str(one["errors"]) for one in images)),
         ("half of them within", *(str(one["median"]) for one in images)),
+        ("99 % of them within", *(str(one.get("longest", "–")) for one in images)),
+        ("TCP segments that the origin sent again", *(_again(one, "origin sent again") for one in images)),
+        ("packets that the WAN dropped", *(_again(one, "WAN dropped") for one in images)),
         row("one TCP stream", "stretch_mbit", " Mbit/s"),
         row("the bare tunnel, same run", "tunnel_mbit", " Mbit/s"),
         row("the WAN alone, same run", "wan_mbit", " Mbit/s"),
@@ -47,6 +50,10 @@ def rows(found: Found) -> list[tuple[str, ...]]:
         ("objects left", *(_count(found[kind].get("left")) for kind in kinds(found))),
         row("load of the machine (2 cores)", "load"),
     ]
+
+
+def _again(images: dict[str, Any], what: str) -> str:
+    return str(images.get("lost", {}).get(what, "–"))
 
 
 def _rtts(probes: dict[str, float] | None) -> str:
