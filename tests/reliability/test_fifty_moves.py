@@ -20,14 +20,17 @@ PLACES = [("pool", "private"), ("pool", "public"), ("balancer", "private"), ("mo
 KINDS = ("busy", "unreachable", "ambiguous_after", "denied")
 
 
-def armed(dice: random.Random) -> int:
-    """Three faults at each place, of every kind in turn, each at some call of the next hundreds."""
+CALLS = {"replace": 12, "fake": 300, "fake_warm": 300}
+"""Calls of a pass among which its faults are: a pool is replaced in few."""
+
+
+def armed(dice: random.Random, calls: int) -> None:
+    """Three faults at each place, of every kind in turn, each at some call of so many."""
     for place, (family, cloud) in enumerate(PLACES):
         with bench.PLACES[family].named(cloud).work() as state:
             for number in range(3):
                 kind = KINDS[(place + number) % len(KINDS)]
-                state.faults.append(FaultRule("*", dice.randrange(1, 300), kind))  # type: ignore[arg-type]
-    return 3 * len(PLACES)
+                state.faults.append(FaultRule("*", dice.randrange(1, calls), kind))  # type: ignore[arg-type]
 
 
 def struck() -> int:
@@ -62,7 +65,7 @@ def test_all_of_fifty_end_at_the_target_and_nothing_of_the_moves_is_left(mover: 
     with bench.standing(tmp_path, COUNT):
         for round in range(12):
             if round < 4:
-                armed(dice)
+                armed(dice, CALLS[mover])
             operated(mover)
             met += struck()
             home = bench.servers()["private"]
