@@ -102,7 +102,7 @@ def told(name: str, found: Any) -> str:
     """What a part found, in a sentence, and how busy the machine was."""
     busy = f" CPU pressure: {found['machine']['cpu_pressure_percent']} %." if "machine" in found else ""
     if name == "calibration":
-        each = found.get("p99_ms_each", {})
+        each = {name: sorted(round(run["p99_ms"], 1) for run in runs) for name, runs in found["runs"].items()}
         p99 = (
             ", ".join(
                 f"{weights} {ms} ms (median of {len(each[weights])}, {each[weights][0]} to {each[weights][-1]})"

@@ -15,7 +15,7 @@ import yaml
 if TYPE_CHECKING:
     from conftest import Lab, Program
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.slow
 NAME = "test-pair"
 WITHIN = ("ip", "netns", "exec", "lab-private")
 FAILOVER = 15.0
