@@ -61,7 +61,7 @@ def _rtts(probes: dict[str, float] | None) -> str:
 
 
 def _count(left: Any) -> str:
-    return str(len(left)) if isinstance(left, list | tuple) else str(left or 0)
+    return str(len(left)) if isinstance(left, list | tuple) else "–"
 
 
 def kills(found: Found) -> list[tuple[str, ...]]:
