@@ -187,9 +187,10 @@ def choose(guest: Guest, path: Route, policy: Policy | None = None) -> Choice:
 
 
 def late_parameters(path: Route, downtime: int) -> Parameters:
-    """Post-copy on a path: one stream (QEMU 10.0 cannot do it with several), with a part of the link kept free."""
-    late = max(1, int(LATE * path.bandwidth * WIRE / MIB))
-    return Parameters(downtime=downtime, postcopy=True, late=late, window=_window(path, 1))
+    """Post-copy on a path: one stream (QEMU 10.0 cannot do it with several), with a part of the link kept free. No
+    larger windows: a page that the server waits for stands behind all that they hold.
+    """
+    return Parameters(downtime=downtime, postcopy=True, late=max(1, int(LATE * path.bandwidth * WIRE / MIB)))
 
 
 def told(choice: Choice) -> str:
