@@ -94,22 +94,33 @@ def read(path: str) -> dict:
     return found if isinstance(found, dict) else {}
 
 
+NAMES = "/run/netns"
+"""Where iproute2 keeps namespaces by name: each is mounted on an empty file."""
+
+
 def exists(netns: str) -> bool:
-    return os.path.exists(f"/run/netns/{netns}")
+    """Whether the name stands for a namespace: on another file system than the folder, as what is mounted there is."""
+    try:
+        return os.stat(f"{NAMES}/{netns}").st_dev != os.stat(NAMES).st_dev
+    except FileNotFoundError:
+        return False
+
+
+def _bury(netns: str) -> None:
+    """No name without a namespace: it stays where namespaces were mounted in a container that is gone."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(f"{NAMES}/{netns}")
 
 
 def make(netns: str) -> bool:
     """The namespace exists, its loopback up. True when this call made it."""
-    if exists(netns):
-        return False
-    replace(f"{lab()}/run/netns/{netns}", "")
-    try:
+    with locked(f"{lab()}/run/netns.lock"):
+        if exists(netns):
+            return False
+        _bury(netns)
+        replace(f"{lab()}/run/netns/{netns}", "")
         ip("netns", "add", netns)
-    except OSError:
-        if not exists(netns):
-            raise
-        return False
-    ip("-n", netns, "link", "set", "lo", "up")
+        ip("-n", netns, "link", "set", "lo", "up")
     return True
 
 
@@ -226,7 +237,7 @@ def own_address(cloud: str, network: str) -> str:
 
 def netns_inode(netns: str) -> int:
     """What tells a namespace from a later one of the same name."""
-    return os.stat(f"/run/netns/{netns}").st_ino
+    return os.stat(f"{NAMES}/{netns}").st_ino
 
 
 def prefix(cidr: str) -> int:
