@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from cloudsentry.drivers.mover.base import MoverDriver
@@ -83,7 +85,7 @@ class Asking:
     """Candidates of an event. ``servers`` are what stands; ``unplannable`` says why an event cannot be planned.
 
     ``mover`` makes the driver of a move, ``check`` lets it look, trying again while nobody answers; ``warmer`` says
-    why a move by `image` should rather be one by `warm`, if it should.
+    why a move by `image` should rather be one by `warm`, if it should. All of them are asked by ``at_once`` threads.
     """
 
     event: Event
@@ -93,6 +95,7 @@ class Asking:
     check: Callable[[MoverDriver, MoveOrder], Findings]
     unplannable: Callable[[Event], tuple[str, ...]]
     warmer: Callable[[Move, Findings], str] = lambda move, found: ""
+    at_once: int = 1
 
     def candidates(self, asked: Asked) -> list[Candidate]:
         """One per move, in order. Raises `UserError` for what is neither a pool nor a server."""
@@ -129,11 +132,17 @@ class Asking:
         listed = mine or [line for line in self.servers if line.unit.split("@")[0] == pool]
         if choice[0] == "live" and not mine:
             listed = [line for line in listed if line.hypervisor not in asked.hypervisors] or listed
-        made = [
-            self._candidate(asked, choice, cloud, pool, line, _turn(asked.hypervisors, index))
-            for index, line in enumerate(listed)
-        ]
-        return made if asked.mover else [self._warmer(one) for one in made]
+
+        def made(index: int, line: ServerLine) -> Candidate:
+            one = self._candidate(asked, choice, cloud, pool, line, _turn(asked.hypervisors, index))
+            return one if asked.mover else self._warmer(one)
+
+        return self._each(made, listed)
+
+    def _each(self, made: Callable[[int, ServerLine], Candidate], lines: list[ServerLine]) -> list[Candidate]:
+        """In the order of the servers, some looked at at once: a look at one is a dozen calls, one after the other."""
+        with ThreadPoolExecutor(max(1, min(self.at_once, len(lines)))) as pool:
+            return list(pool.map(made, range(len(lines)), lines))
 
     def _warmer(self, one: Candidate) -> Candidate:
         """By `warm`, where that is worth it and nothing speaks against it."""
@@ -262,18 +271,24 @@ def order_of(event: Event, move: Move) -> MoveOrder:
 def unplannable(plan: Callable[[Event], object]) -> Callable[[Event], tuple[str, ...]]:
     """Why an event cannot be planned, by planning it; once for the same event, as fifty servers of a pool ask it."""
     known: dict[str, tuple[str, ...]] = {}
+    one = threading.Lock()
 
     def reasons(event: Event) -> tuple[str, ...]:
         key = event_digest(event)
-        if key not in known:
-            known[key] = ()
-            try:
-                plan(event)
-            except PlanError as error:
-                known[key] = error.refusals
-        return known[key]
+        with one:
+            if key not in known:
+                known[key] = _refused(plan, event)
+            return known[key]
 
     return reasons
+
+
+def _refused(plan: Callable[[Event], object], event: Event) -> tuple[str, ...]:
+    try:
+        plan(event)
+    except PlanError as error:
+        return error.refusals
+    return ()
 
 
 def _turn(hypervisors: tuple[str, ...], index: int) -> tuple[str, ...]:

@@ -98,6 +98,7 @@ class Migration:
             check=lambda mover, order: reading(lambda: mover.check(order), self._pace, self._clock),
             unplannable=unplannable(self._sentry.plan),
             warmer=self._forecast.warmer,
+            at_once=self._pace.threads,
         )
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -62,3 +64,18 @@ def test_what_is_asked_for_is_taken(mover: str):
 
 def test_image_where_warm_would_be_refused():
     assert chosen("a gap of 9 s", refused="no room")[0] == "image"
+
+
+def test_the_servers_of_a_pool_are_looked_at_side_by_side_and_listed_in_order():
+    together = threading.Barrier(4, timeout=20)
+
+    def check(mover: Any, order: Any) -> Findings:
+        together.wait()
+        return Findings()
+
+    lines = tuple(replace(LINE, id=f"s{number}", name=f"db-{number}") for number in range(4))
+    asking = Asking(
+        event=EVENT, servers=lines, mover=lambda move: move.mover, check=check, unplannable=lambda event: (), at_once=4
+    )  # fmt: skip
+    found = asking.candidates(Asked(event="cup", what="db", to="osaka", mover="image"))
+    assert [one.move.server for one in found] == ["s0", "s1", "s2", "s3"]
