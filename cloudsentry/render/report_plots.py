@@ -13,6 +13,7 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.ticker import MaxNLocator
 from matplotlib.figure import Figure as Canvas
 
 from cloudsentry.records.history import CloudLine, Curve, DecisionLine, Figure, History
@@ -75,9 +76,11 @@ def _servers(axes: Any, cloud: CloudLine, until: dt.datetime) -> None:
     active = [level.active for level in cloud.levels] + [cloud.levels[-1].active]
     wanted = [level.wanted for level in cloud.levels] + [cloud.levels[-1].wanted]
     axes.fill_between(times, active, step="post", color=ACTIVE, alpha=0.25, linewidth=0)
-    axes.step(times, active, where="post", color=ACTIVE, label="active")
+    # What was wanted lies beneath: it is seen where it was not there.
     axes.step(times, wanted, where="post", color=WANTED, linestyle="--", linewidth=1, label="wanted")
+    axes.step(times, active, where="post", color=ACTIVE, label="active")
     axes.set_ylabel("servers")
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylim(bottom=0)
     _dates(axes)
     _legend(axes)
@@ -93,6 +96,7 @@ def _load(axes: Any, decisions: Sequence[DecisionLine]) -> None:
     wanted = [line.wanted for line in decisions for _ in range(2)]
     servers.step(times, wanted, where="post", color=ACTIVE, label="servers wanted")
     servers.set_ylabel("servers wanted", color=ACTIVE)
+    servers.yaxis.set_major_locator(MaxNLocator(integer=True))
     servers.set_ylim(bottom=0)
     servers.grid(visible=False)
     _dates(axes)
