@@ -13,8 +13,8 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-from matplotlib.ticker import MaxNLocator
 from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import MaxNLocator
 
 from cloudsentry.records.history import CloudLine, Curve, DecisionLine, Figure, History
 
