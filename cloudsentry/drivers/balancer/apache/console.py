@@ -16,7 +16,7 @@ from cloudsentry.clouds.hosts import Host
 from cloudsentry.drivers.balancer.apache.render import CONSOLE_PORT, console_of, health, url
 from cloudsentry.drivers.balancer.daemon import Daemon
 from cloudsentry.drivers.balancer.instance import PREFIX, joined, parted, serves
-from cloudsentry.errors import Ambiguous, DriverError
+from cloudsentry.errors import Ambiguous, DriverError, Unreachable
 from cloudsentry.records.marks import Mark
 from cloudsentry.records.orders import Monitor
 from cloudsentry.records.views import Member
@@ -136,7 +136,9 @@ class Console:
             answer = self._http.getresponse()
             content = answer.read()
         except (OSError, http.client.HTTPException) as error:
-            raise Ambiguous(f"the console hung up: {type(error).__name__}", cloud=place) from error
+            # A daemon that dies may reset a look at it; nothing can have come of that.
+            kind = Unreachable if verb == "GET" else Ambiguous
+            raise kind(f"the console hung up: {type(error).__name__}", cloud=place) from error
         if answer.status != 200:
             raise DriverError(f"the console answered {answer.status}", cloud=place, status=answer.status)
         return content

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from cloudsentry.drivers.balancer.apache.console import Standing, differs, posts
+from cloudsentry.drivers.balancer.apache.console import Console, Standing, differs, posts
 from cloudsentry.drivers.balancer.apache.render import able, url
+from cloudsentry.drivers.balancer.daemon import Daemon
 from cloudsentry.drivers.balancer.instance import Instance
-from cloudsentry.errors import NotSupported
+from cloudsentry.errors import Ambiguous, NotSupported, Unreachable
 from cloudsentry.records.marks import Mark
 from cloudsentry.records.orders import CreateBalancer, Monitor
 from cloudsentry.records.views import Member
@@ -77,3 +80,26 @@ def test_a_mark_file_is_read_back_and_hides_its_token() -> None:
     assert made.address == "2001:db8::1"
     assert made.token not in repr(made)
     assert Instance.read(b"{}") is None
+
+
+class Dying:
+    """A host whose Apache takes a connection and is gone."""
+
+    place = "netns:dying"
+
+    def connect(self, address: str, port: int) -> socket.socket:
+        here, there = socket.socketpair()
+        there.close()
+        return here
+
+
+def test_a_daemon_that_dies_under_a_look_had_no_effect_and_under_a_form_perhaps() -> None:
+    order = CreateBalancer(unit="front", name="koshien-front", mark=MARK)
+    host: Any = Dying()
+    console = Console(Daemon(host=host, base="/nowhere", instance=Instance.of(order, "apache"), file="apache.conf"))
+    with pytest.raises(Unreachable):
+        console.standing()
+    console.close()
+    with pytest.raises(Ambiguous):
+        console.tell([(("w", "any"),)])
+    console.close()
