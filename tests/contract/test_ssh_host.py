@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cloudsentry.clouds.hosts import SshHost, host_of
+from cloudsentry.clouds.hosts import host_of
+from cloudsentry.clouds.ssh_host import SshHost
 from cloudsentry.drivers.balancer.apache import ApacheBalancer
 from cloudsentry.drivers.balancer.base import BalancerDriver, BalancerScope
 from cloudsentry.drivers.balancer.haproxy import HaproxyBalancer

@@ -17,7 +17,7 @@ WEIGHT_MOST = 256
 
 def weights(host: Host, socket: str, backend: str) -> dict[str, int]:
     """The weight of each server of a backend. Raises `NotSupported` where there is no such backend."""
-    text = host.ask(socket, b"show stat\n").decode(errors="replace")
+    text = host.look(socket, b"show stat\n").decode(errors="replace")
     rows = list(csv.DictReader(text.removeprefix("# ").splitlines()))
     if not rows or "uweight" not in rows[0]:
         raise DriverError("the socket does not answer as HAProxy 2.6 or newer does", cloud=host.place)
@@ -40,7 +40,7 @@ def set_weights(host: Host, socket: str, backend: str, wanted: dict[str, int]) -
 
 def entries(host: Host, socket: str, map: str) -> int | None:
     """How many entries a loaded map has; None where HAProxy's configuration does not name it."""
-    text = host.ask(socket, b"show map\n").decode(errors="replace")
+    text = host.look(socket, b"show map\n").decode(errors="replace")
     for line in text.splitlines():
         found = re.match(r"#?(-?\d+) \((.*?)\) .*entry_cnt=(\d+)", line)
         if found and found[2] == map:

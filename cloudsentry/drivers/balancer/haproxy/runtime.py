@@ -46,7 +46,7 @@ def leaving(member: Member) -> bool:
 
 def standing(host: Host, socket: str, mark: Mark) -> Standing:
     """Look. Raises `Unreachable` where nobody answers, `DriverError` where it is no HAProxy of 2.6 or newer."""
-    text = host.ask(socket, b"show stat\n").decode(errors="replace")
+    text = host.look(socket, b"show stat\n").decode(errors="replace")
     rows = list(csv.DictReader(text.removeprefix("# ").splitlines()))
     if not rows or not {"svname", "addr", "uweight", "scur", "status"} <= rows[0].keys():
         raise DriverError("the socket does not answer as HAProxy 2.6 or newer does", cloud=host.place)

@@ -87,7 +87,8 @@ class PowerDns:
             kind = Unreachable if never or method == "GET" else Ambiguous
             raise kind("nobody answers", cloud=self.place) from error
         except requests.Timeout as error:
-            raise Ambiguous("no answer in time", cloud=self.place) from error
+            kind = Unreachable if method == "GET" else Ambiguous
+            raise kind("no answer in time", cloud=self.place) from error
         except requests.RequestException as error:
             raise DriverError(f"no usable answer ({type(error).__name__})", cloud=self.place) from error
         if answer.status_code >= 400:

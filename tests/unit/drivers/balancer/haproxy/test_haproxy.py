@@ -10,6 +10,7 @@ import pytest
 
 from cloudsentry.clouds import hosts
 from cloudsentry.clouds.hosts import Done, Host
+from cloudsentry.drivers.balancer.base import BalancerScope
 from cloudsentry.drivers.balancer.haproxy import HaproxyBalancer
 from cloudsentry.drivers.balancer.haproxy import driver as module
 from cloudsentry.drivers.balancer.haproxy.changes import changes
@@ -89,6 +90,9 @@ class Machine(Host):
     def remove(self, *paths: str) -> None:
         self.files = {path: data for path, data in self.files.items() if path not in paths}
 
+    def each(self, folder: str, name: str) -> dict[str, bytes]:
+        return {path: data for path, data in self.files.items() if path.endswith(f"/{name}")}
+
     def piped(self, argv: list[str], data: bytes) -> AbstractContextManager[hosts.Pipe]:
         raise Unreachable("nobody")
 
@@ -156,6 +160,20 @@ def test_a_batch_whose_answer_is_lost_is_ambiguous_and_left_as_it_was(machine: M
     with pytest.raises(Ambiguous):
         driver.act(ordered(s1=3, s2=4))
     assert machine.weights == {"cs-s1": 10, "cs-s2": 10}
+
+
+@pytest.mark.parametrize("gasp", ["reset", "hangs up"])
+def test_a_daemon_that_dies_under_a_look_is_an_error_to_mend_and_not_a_doubt(machine: Machine, gasp: str) -> None:
+    driver = made_on(machine)
+
+    def dying(path: str, data: bytes) -> bytes:
+        if gasp == "reset":
+            raise Ambiguous("no answer")
+        return b""
+
+    machine.ask = dying  # type: ignore[method-assign]
+    (found,) = driver.observe(BalancerScope(event=MARK.event)).balancers
+    assert (found.provisioning, found.operating, found.members) == ("ERROR", "OFFLINE", ())
 
 
 def test_the_file_on_disk_is_what_the_socket_was_told(machine: Machine) -> None:

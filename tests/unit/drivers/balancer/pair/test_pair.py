@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from cloudsentry.clouds.hosts import LocalHost, SshHost
+from cloudsentry.clouds.hosts import LocalHost
+from cloudsentry.clouds.ssh_host import SshHost
 from cloudsentry.drivers.balancer.base import BalancerScope
 from cloudsentry.drivers.balancer.pair import driver, keepalived
 from cloudsentry.drivers.balancer.pair.place import Carrier, PairPlace, keys_of
