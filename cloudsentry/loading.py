@@ -144,6 +144,6 @@ def _unknown(namespace: str, name: str, known: tuple[str, ...]) -> str:
 
 def _open_cloud(name: str) -> Cloud:
     # The SDK costs half a second: only commands that look at a cloud pay it.
-    from cloudsentry.clouds.session import open_cloud
+    from cloudsentry.clouds.opening import open_cloud
 
     return open_cloud(name)

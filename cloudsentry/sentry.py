@@ -217,7 +217,7 @@ class Sentry:
         With ``delete`` the leaks that two passes, ``between`` seconds apart, have seen are deleted by id, and only
         they are returned.
         """
-        from cloudsentry.clouds.session import cloud_names
+        from cloudsentry.clouds.opening import cloud_names
         from cloudsentry.journal.leaks import Leaks
         from cloudsentry.journal.moves import Moves
 

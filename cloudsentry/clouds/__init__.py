@@ -6,6 +6,7 @@
 """
 
 from cloudsentry.clouds.calls import Calls
-from cloudsentry.clouds.session import Cloud, Connect, open_cloud
+from cloudsentry.clouds.opening import Connect, open_cloud
+from cloudsentry.clouds.session import Cloud
 
 __all__ = ["Calls", "Cloud", "Connect", "open_cloud"]

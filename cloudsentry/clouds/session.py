@@ -10,9 +10,8 @@ from __future__ import annotations
 import datetime as dt
 import email.utils
 import logging
-import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,7 +24,7 @@ from keystoneauth1.adapter import Adapter
 from cloudsentry import __version__
 from cloudsentry.clouds import faults
 from cloudsentry.clouds.calls import ASKS, Calls, Counter, CountingAdapter
-from cloudsentry.errors import Busy, Conflict, NotSupported, Unreachable, UserError
+from cloudsentry.errors import Busy, Conflict, NotSupported, Unreachable
 
 LOG = logging.getLogger(__name__)
 
@@ -336,53 +335,6 @@ class Cloud:
         if not url:
             raise NotSupported(f"there is no {service} service in the catalog", cloud=self.name)
         return Endpoint(url=_versioned(url, VERSION_PATH.get(service, "")), newest=offered)
-
-
-Connect = Callable[[str], Cloud]
-"""Opens a cloud by its name in clouds.yaml."""
-
-
-def open_cloud(name: str) -> Cloud:
-    """The cloud of that name in clouds.yaml (or the environment, for ``envvars``); sends nothing yet.
-
-    Raises `UserError` where the name is unknown, with the known names and the files that were read.
-    """
-    from openstack import exceptions as sdk  # costs 0.3 s: paid when a cloud is opened, not when a door is
-    from openstack.config import OpenStackConfig
-
-    try:
-        config = OpenStackConfig()
-        names = sorted(config.get_cloud_names())
-    except (sdk.SDKException, OSError, ValueError, TypeError, AttributeError) as failure:  # it trusts the file's shape
-        raise UserError(f"clouds.yaml cannot be read: {failure}") from failure
-    if name not in names:
-        raise UserError(_unknown(name, names, config.config_filename))
-    try:
-        return Cloud(name, config.get_one(name))
-    except (sdk.SDKException, ksa.ClientException) as failure:
-        raise UserError(f"cloud {name!r} in {config.config_filename}: {failure}") from failure
-
-
-def cloud_names() -> tuple[str, ...]:
-    """The clouds of clouds.yaml, sorted; none where there is no such file. Raises `UserError` for a broken one."""
-    from openstack import exceptions as sdk
-    from openstack.config import OpenStackConfig
-
-    try:
-        config = OpenStackConfig()
-        return tuple(sorted(config.get_cloud_names())) if config.config_filename else ()
-    except (sdk.SDKException, OSError, ValueError, TypeError, AttributeError) as failure:
-        raise UserError(f"clouds.yaml cannot be read: {failure}") from failure
-
-
-def _unknown(name: str, names: list[str], path: str | None) -> str:
-    from openstack.config import loader
-
-    if not path:
-        named = os.environ.get("OS_CLIENT_CONFIG_FILE", "$OS_CLIENT_CONFIG_FILE")
-        looked = [named, *dict.fromkeys(file for file in loader.CONFIG_FILES if file.endswith(".yaml"))]
-        return f"there is no cloud {name!r}: no clouds.yaml was found; looked at {', '.join(looked)}"
-    return f"there is no cloud {name!r} in {path}; it knows {', '.join(names) or 'none'}"
 
 
 def _versioned(url: str, version: str) -> str:

@@ -37,7 +37,7 @@ def host() -> Iterator[str]:
 def hall(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sentry]:
     monkeypatch.setenv("CLOUDSENTRY_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("CLOUDSENTRY_FAKE_DIR", str(tmp_path / "worlds"))
-    monkeypatch.setattr("cloudsentry.clouds.session.cloud_names", lambda: ())
+    monkeypatch.setattr("cloudsentry.clouds.opening.cloud_names", lambda: ())
     made = Sentry(conf.settings(None))
     yield made
     made.close()

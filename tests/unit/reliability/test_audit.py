@@ -23,7 +23,7 @@ from .house import event, hall, koshien, servers
 
 @pytest.fixture(autouse=True)
 def _no_clouds_yaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cloudsentry.clouds.session.cloud_names", lambda: ())
+    monkeypatch.setattr("cloudsentry.clouds.opening.cloud_names", lambda: ())
 
 
 @pytest.fixture
