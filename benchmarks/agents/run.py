@@ -119,6 +119,13 @@ class Agents:
         self.processes.append(started)
         return started
 
+    def log(self, number: int) -> str:
+        return (self._folder / f"agent-{number}.log").read_text(errors="replace")
+
+    def keep_logs(self, folder: Path) -> None:
+        for number, _ in enumerate(self.processes):
+            (folder / f"agent-{number}.log").write_text(self.log(number))
+
     def end(self) -> None:
         for one in self.processes:
             if one.poll() is None:
@@ -180,44 +187,80 @@ def doubled(listed: list[Write]) -> list[str]:
     return found
 
 
+@dataclass(frozen=True)
+class Stage:
+    """What the story is told on: the journal, the lab's access logs from here on, and the agents."""
+
+    journal: Journal
+    url: str
+    lab: Path
+    since: dict[Path, int]
+    agents: Agents
+
+    def writes(self) -> list[Write]:
+        return writes(self.lab, self.since)
+
+
+def killed(stage: Stage) -> dict[str, Any]:
+    """The first agent dies in the middle of an apply; the others take over what it held."""
+    first, journal = stage.agents.processes[0], stage.journal
+    until("an apply of the first agent", lambda: open_runs(journal, first.pid), 240)
+    first.kill()
+    at = time.monotonic()
+    first.wait()
+    # Looked at after its death: it wrote until the last moment.
+    held = open_runs(journal, first.pid)
+    until("others that hold the dead agent's events", lambda: held_by_others(journal, held, first.pid), 240)
+    begun = time.monotonic() - at
+    until("the dead agent's events", lambda: taken_over(journal, held), 240)
+    return {
+        "held": len(held),
+        "taken_over_after": round(begun, 1),
+        "in_leases": round(begun / LEASE, 2),
+        "next_run_after": round(time.monotonic() - at, 1),
+    }
+
+
+def stopped(stage: Stage, wanted: int) -> dict[str, Any]:
+    """The second agent sleeps past its lease in the middle of an apply, and goes on until every event is done."""
+    second, journal = stage.agents.processes[1], stage.journal
+    held = until("an apply of the second agent", lambda: open_runs(journal, second.pid), 240)
+    second.send_signal(signal.SIGSTOP)
+    held = open_runs(journal, second.pid) or held
+    time.sleep(LEASE * 2.5)
+    halted, before = stage.writes(), written(stage.url, second.pid)
+    second.send_signal(signal.SIGCONT)
+    time.sleep(LEASE)
+    until("all events done", lambda: settled(journal, wanted), 900)
+    after = written(stage.url, second.pid)
+    return {
+        "held": len(held),
+        "for": LEASE * 2.5,
+        "late_cloud_writes": late_writes(stage.writes(), halted, second.pid),
+        "late_journal_writes": sorted(run for run in before if run in after and after[run] != before[run]),
+        "told": len(re.findall(r"nothing more is written", stage.agents.log(1))),
+    }
+
+
 def story(options: argparse.Namespace, folder: Path, journal_url: str, locks: str) -> dict[str, Any]:
     """All of it; every server is gone afterwards."""
-    lab = Path(os.environ["OS_CLIENT_CONFIG_FILE"]).parent
+    lab, clouds = Path(os.environ["OS_CLIENT_CONFIG_FILE"]).parent, options.clouds.split(",")
     env = {**os.environ, "CLOUDSENTRY_STATE_DIR": str(folder / "state")}
     conf, journal = configured(folder, journal_url, locks), Journal(journal_url)
-    wanted = events(options.events, options.clouds.split(","))
+    wanted = events(options.events, clouds)
     for event in wanted:
         journal.revise(event.event, digest(event), json.dumps(dump(event), sort_keys=True))
-    swept(options.clouds.split(","))
+    swept(clouds)
     since = {path: path.stat().st_size for path in lab.glob("*/log/access.*.log")}
     agents = Agents(conf, folder, env, options.every, options.workers)
+    stage = Stage(journal=journal, url=journal_url, lab=lab, since=since, agents=agents)
     began = time.monotonic()
     try:
-        first, second, _ = (agents.start() for _ in range(3))
-        held = until("an apply of the first agent", lambda: open_runs(journal, first.pid), 240)
-        first.kill()
-        killed = time.monotonic()
-        first.wait()
-        # What it held when it died, looked at again: it wrote until the last moment.
-        held = open_runs(journal, first.pid)
-        until("others that hold the dead agent's events", lambda: held_by_others(journal, held, first.pid), 240)
-        begun = time.monotonic() - killed
-        until("the dead agent's events", lambda: taken_over(journal, held), 240)
-        took = time.monotonic() - killed
-        stopped = until("an apply of the second agent", lambda: open_runs(journal, second.pid), 240)
-        second.send_signal(signal.SIGSTOP)
-        stopped = open_runs(journal, second.pid) or stopped
-        time.sleep(LEASE * 2.5)
-        halted, runs_before = writes(lab, since), written(journal_url, second.pid)
-        second.send_signal(signal.SIGCONT)
-        time.sleep(LEASE)
-        until("all events done", lambda: settled(journal, len(wanted)), 900)
+        for _ in range(3):
+            agents.start()
+        told = {"killed": killed(stage), "stopped": stopped(stage, len(wanted))}
         seconds = time.monotonic() - began
-        late = late_writes(lab, since, halted, second.pid)
-        same_runs = {run: steps for run, steps in written(journal_url, second.pid).items() if run in runs_before}
-        listed = writes(lab, since)
-        servers_by_event = counted(options.clouds.split(","))
-        log = (folder / "agent-1.log").read_text(errors="replace")
+        listed, there = stage.writes(), counted(clouds)
         return {
             "events": len(wanted),
             "agents": 3,
@@ -225,28 +268,15 @@ def story(options: argparse.Namespace, folder: Path, journal_url: str, locks: st
             "seconds": round(seconds, 1),
             "writes": len(listed),
             "written_by_two_at_once": doubled(listed),
-            "killed": {
-                "held": len(held),
-                "taken_over_after": round(begun, 1),
-                "in_leases": round(begun / LEASE, 2),
-                "next_run_after": round(took, 1),
-            },
-            "stopped": {
-                "held": len(stopped),
-                "for": LEASE * 2.5,
-                "late_cloud_writes": late,
-                "late_journal_writes": sorted(run for run in same_runs if same_runs[run] != runs_before[run]),
-                "told": len(re.findall(r"nothing more is written", log)),
-            },
-            "servers": {"wanted": len(wanted), "there": sum(servers_by_event.values())},
-            "doubled_servers": sorted(name for name, count in servers_by_event.items() if count > 1),
+            **told,
+            "servers": {"wanted": len(wanted), "there": sum(there.values())},
+            "doubled_servers": sorted(name for name, count in there.items() if count > 1),
         }
     finally:
         agents.end()
-        for number, _ in enumerate(agents.processes):
-            if options.logs:
-                (Path(options.logs) / f"agent-{number}.log").write_bytes((folder / f"agent-{number}.log").read_bytes())
-        swept(options.clouds.split(","))
+        if options.logs:
+            agents.keep_logs(Path(options.logs))
+        swept(clouds)
         journal.close()
 
 
@@ -260,10 +290,10 @@ def written(journal_url: str, pid: int) -> dict[int, str]:
         journal.close()
 
 
-def late_writes(lab: Path, since: dict[Path, int], before: list[Write], pid: int) -> list[str]:
+def late_writes(listed: list[Write], before: list[Write], pid: int) -> list[str]:
     """Writes of a process, after it was continued, under tokens that it had before it was stopped."""
     old = {(one.event, one.token) for one in before if one.pid == pid}
-    after = [one for one in writes(lab, since) if one.pid == pid and one not in before]
+    after = [one for one in listed if one.pid == pid and one not in before]
     return [f"{one.at} {one.event} {one.method} {one.path}" for one in after if (one.event, one.token) in old]
 
 
