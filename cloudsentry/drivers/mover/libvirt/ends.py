@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,8 +54,13 @@ class End:
         domain = self.site.domain(hypervisor, uuid)
         if domain is None:
             return None
-        with self.site.answers(hypervisor):
+        try:
             state, reason = domain.state()
+        except library.libvirtError as error:
+            if error.get_error_code() == library.VIR_ERR_NO_DOMAIN:
+                # What a migration that was ended had begun to make went between the two questions.
+                return None
+            raise self.site.meaning(hypervisor, error) from error
         off = (library.VIR_DOMAIN_SHUTOFF, library.VIR_DOMAIN_CRASHED, library.VIR_DOMAIN_NOSTATE)
         return Standing(
             hypervisor=hypervisor,
@@ -147,7 +153,7 @@ class End:
         if domain is None:
             return None
         try:
-            told = domain.jobStats()
+            told, (state, reason) = domain.jobStats(), domain.state()
         except library.libvirtError as error:
             # A hypervisor that takes a server in has no figures of it: its source has.
             silent = (
@@ -160,7 +166,6 @@ class End:
             raise self.site.meaning(hypervisor, error) from error
         if told.get("type", 0) == library.VIR_DOMAIN_JOB_NONE:
             return None
-        state, reason = domain.state()
         return Job(
             round=int(told.get("memory_iteration", 0)),
             left=int(told.get("memory_remaining", 0)),
@@ -175,21 +180,28 @@ class End:
 
     def downtime(self, hypervisor: str, uuid: str, milliseconds: int) -> None:
         """For how long the server may stand still at the end."""
-        domain = self._domain(hypervisor, uuid)
-        with self.site.answers(hypervisor, writes=True):
-            domain.migrateSetMaxDowntime(milliseconds)
+        self._under_way(hypervisor, uuid, lambda domain: domain.migrateSetMaxDowntime(milliseconds))
 
     def postcopy(self, hypervisor: str, uuid: str) -> None:
-        """The server goes on at the target now, and fetches what it lacks."""
-        domain = self._domain(hypervisor, uuid)
-        with self.site.answers(hypervisor, writes=True):
-            domain.migrateStartPostCopy()
+        """The server goes on at the target now, and fetches what it lacks; nothing where the migration is over."""
+        self._under_way(hypervisor, uuid, lambda domain: domain.migrateStartPostCopy())
 
     def abort(self, hypervisor: str, uuid: str) -> None:
-        """The migration ends, and the server goes on here. Raises `Conflict` after post-copy's switch."""
-        domain = self._domain(hypervisor, uuid)
-        with self.site.answers(hypervisor, writes=True):
-            domain.abortJob()
+        """The migration ends, and the server goes on here; nothing where it was over already, however it ended.
+        Raises `Conflict` after post-copy's switch."""
+        self._under_way(hypervisor, uuid, lambda domain: domain.abortJob())
+
+    def _under_way(self, hypervisor: str, uuid: str, write: Callable[[Any], object]) -> None:
+        """A migration may come to its end between the look that led to the write and the write."""
+        domain = self.site.domain(hypervisor, uuid)
+        if domain is None:
+            return
+        try:
+            with self.site.answers(hypervisor, writes=True):
+                write(domain)
+        except Conflict:
+            if self.job(hypervisor, uuid) is not None:
+                raise
 
     def start(self, hypervisor: str, uuid: str) -> None:
         """Start what is defined and off."""
