@@ -65,20 +65,16 @@ def event(count: int) -> dict[str, Any]:
     return made
 
 
-def armed() -> None:
-    """Each fault twice."""
-    for fault in FAULTS.values():
-        subprocess.run([PROGRAM, "lab", "fault", "add", *fault, "--times", "2"], stdout=subprocess.DEVNULL, check=True)
+def armed() -> dict[str, str]:
+    """Each fault twice; which is which, by its id."""
+    return {program("lab", "fault", "add", *fault, "--times", "2")[0]["ID"]: name for name, fault in FAULTS.items()}
 
 
-def disarmed() -> int:
-    """How often faults have struck, until now and since they were armed."""
-    hits = sum(int(row["Hits"]) for row in json.loads(subprocess.check_output(FAULT_LIST)))
+def disarmed(names: dict[str, str]) -> Counter[str]:
+    """How often each fault has struck since it was armed."""
+    hits = Counter({names[row["ID"]]: int(row["Hits"]) for row in program("lab", "fault", "list")})
     subprocess.run([PROGRAM, "lab", "fault", "clear"], stdout=subprocess.DEVNULL, check=True)
     return hits
-
-
-FAULT_LIST = [PROGRAM, "lab", "fault", "list", "-f", "json"]
 
 
 def run(*args: str, kill_after: float | None = None) -> bool:
@@ -159,19 +155,19 @@ def main() -> None:
         yaml.safe_dump(event(args.count), file)
         file.flush()
         program("event", "apply", file.name)
-    began, passes, struck = time.monotonic(), [], 0
+    earlier = {row["Move"] for row in program("migrate", "list", "--event", NAME)}
+    began, passes, struck = time.monotonic(), [], Counter[str]()
     try:
         for number in range(args.faulty + 4):
             faulty = number < args.faulty
-            if faulty:
-                armed()
+            faults = armed() if faulty else {}
             over = time.monotonic() - began - 60 * args.minutes
             passes.append(passed(args.mover, number + 1, number < args.kills, args.at_once, args.wave, -over))
-            struck += disarmed() if faulty else 0
+            struck += disarmed(faults) if faulty else Counter[str]()
             if (not passes[-1]["left_at_home"] or over > 0) and not passes[-1]["killed"] and not faulty:
                 break
         took = time.monotonic() - began
-        moves = program("migrate", "list", "--event", NAME)
+        moves = [row for row in program("migrate", "list", "--event", NAME) if row["Move"] not in earlier]
         end = standing(args.count)
         print(json.dumps({"end": end, "struck": struck, "passes": passes}), file=sys.stderr, flush=True)
     finally:
@@ -185,7 +181,8 @@ def main() -> None:
         "left_after_destroy": left(),
         "moves": dict(Counter(row["State"] for row in moves)),
         "failures_mended": sum(row["Failures"] for row in moves),
-        "faults_struck": struck,
+        "faults_struck": struck.total(),
+        "struck": dict(struck),
         "kills": sum(one["killed"] for one in passes),
         "passes": passes,
         "seconds": round(took, 1),
