@@ -24,7 +24,7 @@ from typing import Any
 
 FIGURES = ("cases", "alone", "converged", "orphans", "duplicates", "lost")
 OPERATIONS = ("provision", "re-weight", "grow", "stretch", "shrink", "replace", "destroy")
-PEERS = ("accident", "contender", "first", "second", "wanted", "active", "missing", "duplicates", "broken")
+PEERS = ("accident", "contender", "active", "missing", "duplicates", "broken", "seconds", "orphans")
 
 
 def rows(files: Iterable[str]) -> list[dict[str, Any]]:
@@ -74,10 +74,12 @@ def summed(file: str) -> list[dict[str, Any]]:
 
 def peers(listed: list[dict[str, Any]]) -> str:
     """A list-table of what each contender left."""
-    heads = ["Accident", "", "Exit", "Exit again", "Wanted", "Active", "Missing", "Twice", "Broken"]
-    lines = [".. list-table::", "   :header-rows: 1", "   :widths: 26 14 8 12 10 8 10 8 8", "", *_line(heads)]
+    heads = ["Accident", "", "Exits", "Active", "Missing", "Twice", "Broken", "Seconds", "Left", "Exit"]
+    lines = [".. list-table::", "   :header-rows: 1", "   :widths: 26 14 10 8 9 8 8 9 8 8", "", *_line(heads)]
     for row in listed:
-        lines += _line([str(row[name]) for name in PEERS])
+        cells = ["never" if row[name] is None else str(row[name]) for name in PEERS]
+        exits = ", ".join(map(str, row["exits"]))
+        lines += _line([*cells[:2], exits, *cells[2:], str(row["exit_down"])])
     return "\n".join(lines) + "\n"
 
 

@@ -5,8 +5,10 @@
 
 Several events go round their operations side by side. Each case is a line of FOLDER/cases.jsonl as soon as it has
 ended; called again, the program goes on with the cases that have no line yet. SIGTERM ends it after the cases under
-way. However early it is ended, what was done is spread evenly: over the operations, over the APIs and the journal by
-method, and over what went wrong there. The seed, which is printed, draws which of the calls comes first.
+way. Cases that cannot stand in each other's way are done together (lab_groups.py), and alone where that did not end
+well; with --single all are done alone. However early it is ended, what was done is spread evenly: over the operations,
+over the APIs and the journal by method, and over what went wrong there. The seed, which is printed, draws which of the
+calls comes first.
 `benchmarks/reliability/table.py` makes the tables.
 """
 
@@ -28,9 +30,12 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from lab_groups import early, joins, way
 from lab_lane import FAULTS, KILLS, LASTING, OPERATIONS, PASSING, Clouds, Lane, Point
 
 SEED = 2010
+WINDOW = 60
+"""How far ahead cases are looked for that may be done with the next one: not so far that a stratum runs ahead."""
 Counts = dict[str, dict[str, int]]
 """How many calls an operation makes, by "PLACE METHOD"."""
 
@@ -84,10 +89,12 @@ def named(file: Path) -> list[Point]:
 class Work:
     """The cases that are still to be done, taken by several lanes."""
 
-    def __init__(self, folder: Path, wanted: list[Point], end: float) -> None:
+    def __init__(self, folder: Path, wanted: list[Point], end: float, *, single: bool = False) -> None:
+        self._window = 1 if single else WINDOW
         self._file, self._end = folder / "cases.jsonl", end
         self._lock = threading.Lock()
         self._queues: dict[str, list[Point]] = defaultdict(list)
+        self._alone: set[Point] = set()
         done = self._done()
         for point in wanted:
             if point not in done:
@@ -102,11 +109,27 @@ class Work:
         """Begin no further case."""
         self._end = 0.0
 
-    def next(self, operation: str) -> Point | None:
-        """The next case of an operation, or None."""
+    def next(self, operation: str) -> list[Point]:
+        """The next case of an operation, with such as may be done together with it; none where there is none."""
         with self._lock:
             queue = self._queues[operation]
-            return queue.pop(0) if queue and time.monotonic() < self._end else None
+            if not queue or time.monotonic() >= self._end:
+                return []
+            group = [queue[0]]
+            for point in queue[1 : self._window]:
+                if not self._alone & {point, group[0]} and joins(point, group):
+                    group.append(point)
+            for point in group:
+                queue.remove(point)
+        # The first of kills may be one that comes far: it is the last then.
+        return group if group[0].fault in PASSING or early(group[0]) else [*group[1:], group[0]]
+
+    def again(self, points: list[Point], *, alone: bool = True) -> None:
+        """Cases that are still to be done, before any other."""
+        with self._lock:
+            self._alone |= set(points if alone else ())
+            for point in reversed(points):
+                self._queues[point.operation].insert(0, point)
 
     def ahead(self, operation: str) -> bool:
         """Whether there are cases of an operation or a later one."""
@@ -137,14 +160,14 @@ def _round(lane: Lane, work: Work) -> None:
     for operation in OPERATIONS:
         if operation != "destroy" and not work.ahead(operation):
             continue
-        point = work.next(operation)
-        while point and point.fault.endswith("rollback"):
-            if not _case(lane, work, point):
+        points = work.next(operation)
+        while points and points[0].fault.endswith("rollback"):
+            if not _case(lane, work, points[0]):
                 return
-            point = work.next(operation)
-        if point is None:
+            points = work.next(operation)
+        if not points:
             lane.run(lane.words(operation))
-        elif not _case(lane, work, point):
+        elif not (_cases(lane, work, points) if len(points) > 1 else _case(lane, work, points[0])):
             return
 
 
@@ -154,6 +177,22 @@ def _case(lane: Lane, work: Work, point: Point) -> bool:
     if not verdict.good:
         lane.run(lane.words("destroy"))
     return verdict.good
+
+
+def _cases(lane: Lane, work: Work, points: list[Point]) -> bool:
+    try:
+        group = way(points)(lane, points)
+    except BaseException:
+        work.again(points)
+        raise
+    work.again(group.left, alone=not group.verdict.good or points[0].fault in PASSING)
+    if not group.verdict.good:
+        print(f"not good together: {points} {group.verdict}", file=sys.stderr, flush=True)
+        lane.run(lane.words("destroy"))
+        return False
+    for point, verdict in group.rows:
+        work.note({**asdict(point), **asdict(verdict), "together": len(group.rows)})
+    return True
 
 
 def counted(clouds: Clouds, folder: Path) -> Counts:
@@ -175,6 +214,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1e9, help="begin no case after so long")
     parser.add_argument("--only", default="", metavar="REGEX", help=f"of the faults: {', '.join(FAULTS)}")
     parser.add_argument("--seed", type=int, default=SEED, help=f"draws the order of the cases (default: {SEED})")
+    parser.add_argument("--single", action="store_true", help="one case in each run")
     parser.add_argument("--first", type=Path, metavar="FILE", help="cases to begin with, a line of JSON for each")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
@@ -183,7 +223,7 @@ def main() -> None:
     wanted = [point for point in every if re.search(options.only, point.fault)]
     wanted = list(dict.fromkeys([*(named(options.first) if options.first else ()), *wanted]))
     print(f"seed {options.seed}: {len(wanted)} of {len(every)} cases", file=sys.stderr)
-    work = Work(options.folder, wanted, time.monotonic() + options.seconds)
+    work = Work(options.folder, wanted, time.monotonic() + options.seconds, single=options.single)
     lanes = [
         Lane(clouds=clouds, folder=options.folder / f"lane{place}", name=f"crash-{place}", vlan=150 + place)
         for place in range(options.lanes)

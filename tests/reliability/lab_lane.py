@@ -12,7 +12,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -259,14 +259,15 @@ class Lane:
         began = time.monotonic()
         back = point.fault.endswith("rollback")
         before = self.clouds.listing(self.name) if back else None
-        code, struck, told = self._struck(point)
+        code, (struck,), told = self.struck([point])
         if before is not None:
             verdict = self._rolled_back(point, before, struck, told)
         else:
-            verdict = self._gone_on(point, code, struck, told)
+            verdict = self.gone_on(point, code, struck, told)
         return replace(verdict, seconds=round(time.monotonic() - began, 1))
 
-    def _gone_on(self, point: Point, code: int, struck: bool, told: str) -> Verdict:
+    def gone_on(self, point: Point, code: int, struck: bool, told: str) -> Verdict:
+        """What becomes of the struck run: run again where it did not end well, once more, and judged."""
         again = {"outcome": "done"} if code == 0 else self.run(self.words(point.operation))[1]
         last, second = self.run(self.words(point.operation))
         verdict = self._judge(point.operation)
@@ -321,23 +322,28 @@ class Lane:
             ).fetchone()
         return int(row[0] or 0)
 
-    def _struck(self, point: Point) -> tuple[int, bool, str]:
-        """The operation, with the fault; its exit code, whether the fault struck, and what was told on stderr."""
-        words = self.words(point.operation)
+    def struck(self, points: Sequence[Point]) -> tuple[int, list[bool], str]:
+        """Their operation, with their faults; its exit code, which faults struck, and what was told on stderr.
+
+        A line of the journal is struck alone.
+        """
+        words, point = self.words(points[0].operation), points[0]
         if point.place == "journal":
             trap = Trap(method=point.method, nth=point.nth, after="after" in point.fault)
             code, _, told = self._start(words, trap=trap).end()
-            return code, code == -signal.SIGKILL, told[-400:]
+            return code, [code == -signal.SIGKILL], told[-400:]
         program = self._start(words, stopped=True, **IMPATIENT if "for ever" in point.fault else {})
-        more = {"times": 1, **FAULTS[point.fault]}
-        fault = self._arm(point.place, point.method, program.pid, skip=point.nth - 1, **more)
+        orders = [
+            self._arm(one.place, one.method, program.pid, skip=one.nth - 1, **{"times": 1, **FAULTS[one.fault]})
+            for one in points
+        ]
         program.go_on()
         try:
             code, _, told = program.end()
         finally:
-            hits = self._disarm(fault).hits
+            struck = [self._disarm(fault).hits > 0 for fault in orders]
         assert "Traceback" not in told, told
-        return code, hits > 0, told[-400:]
+        return code, struck, told[-400:]
 
     def _judge(self, operation: str) -> Verdict:
         found = self.clouds.listing(self.name)
