@@ -82,7 +82,7 @@ print(round(statistics.median(took), 2))
 """
 """The median of TCP handshakes, in ms: a round trip."""
 
-KINDS = ("vlan", "gateway", "gateway-l3", "router")
+KINDS = ("vlan", "gateway", "gateway-l3", "openvpn", "openvpn-l3", "router")
 LAYER2 = {
     "cidr": "10.9.60.0/24",
     "allocation": {"nara": "10.9.60.10-10.9.60.99", "osaka": "10.9.60.100-10.9.60.199"},
@@ -100,6 +100,8 @@ STRETCHES: dict[str, dict[str, Any]] = {
     "vlan": {"driver": "vlan", "physical_network": "physnet1", "vlan": 160, **LAYER2, **PROBERS, **ZONES},
     "gateway": {"driver": "gateway", **GATEWAYS, **ZONES, **LAYER2},
     "gateway-l3": {"driver": "gateway", "mode": "l3", **GATEWAYS, **ZONES, **LAYER3},
+    "openvpn": {"driver": "gateway", "transport": "openvpn", **GATEWAYS, **ZONES, **LAYER2},
+    "openvpn-l3": {"driver": "gateway", "transport": "openvpn", "mode": "l3", **GATEWAYS, **ZONES, **LAYER3},
     "router": {
         "driver": "router",
         "home": "nara",

@@ -59,7 +59,9 @@ class Bench:
         self.far = [one for one in found if one.cloud == "public" and re.search(r"-(gw[12]|router)$", one.name)]
         self.target = self.origin.address("10.9.60.")
         ends = cloudsentry("stretch", "list", self.name)
-        self.vips = {end["Cloud"]: dict(_words(end["Offer"])).get("address", "") for end in ends}
+        offers = {end["Cloud"]: dict(_words(end["Offer"])) for end in ends}
+        self.vips = {cloud: offer.get("address", "") for cloud, offer in offers.items()}
+        self.inner = offers["private"].get("inner", "")
 
     def active(self, pair: list[Guest]) -> Guest | None:
         """Which of a pair has its address; a router is alone."""
@@ -114,14 +116,15 @@ class Bench:
             serving.kill()
 
     def tunnel(self) -> float:
-        """Mbit/s of the bare WireGuard tunnel, from gateway to gateway."""
+        """Mbit/s of the bare tunnel, from gateway to gateway. A tap has no address but the bridge's."""
         until(lambda: self.active(self.near) is not None and self.active(self.far) is not None, "two active gateways")
         near, far = self.active(self.near), self.active(self.far)
         assert near is not None
         assert far is not None
         near.run("nft", "insert", "rule", "inet", "gateway", "input", "tcp", "dport", str(IPERF), "accept")
         there = json.loads(near.run("ip", "-j", "addr", "show", "dev", "lo"))[0]["addr_info"]
-        address = next(entry["local"] for entry in there if entry["local"].startswith("100."))
+        own = next(entry["local"] for entry in there if entry["local"].startswith("100."))
+        address = self.inner if self.kind == "openvpn" else own
         serving = near.start("iperf3", "-s", "-1", "-p", str(IPERF), "-B", address)
         try:
             time.sleep(1)

@@ -11,8 +11,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-ORDER = ("vlan", "gateway", "gateway-l3", "router")
+ORDER = ("vlan", "gateway", "gateway-l3", "openvpn", "openvpn-l3", "router")
 NAMES = {"gateway": "``gateway``, ``l2``", "gateway-l3": "``gateway``, ``l3``"}
+NAMES |= {"openvpn": "``gateway``, ``l2``, OpenVPN", "openvpn-l3": "``gateway``, ``l3``, OpenVPN"}
 Found = dict[str, dict[str, Any]]
 
 

@@ -44,6 +44,8 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "wireguard-go": "wireguard-go",
         "wireguard-tools": "wg",
         "keepalived": "keepalived",
+        "openvpn": "openvpn",
+        "openssl": "openssl",
         "iperf3": "iperf3",
         "iputils-ping": "ping",
         "iputils-arping": "arping",

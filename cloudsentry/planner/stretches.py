@@ -15,6 +15,7 @@ from cloudsentry.records.stretching import (
     End,
     JoinEnd,
     OpenEnd,
+    Probe,
     Probed,
     RenewLease,
     StretchOrder,
@@ -172,7 +173,7 @@ class _Site:
             lines.append(("unjoined", f"this end of stretch {self.name} is not joined to the one on {self.far_cloud}"))
         if end is not None and end.lease is not None and end.lease.left <= 0:
             lines.append(("shut", f"this end of stretch {self.name} is shut: its lease is over"))
-        lines += _seen(self.name, end)
+        lines += _seen(self.name, self.spec, end)
         if end is not None and end.state == "DOWN":
             lines.append(("down", f"this end of stretch {self.name} is DOWN: {end.detail or 'no reason given'}"))
         return [Drift(unit=self.name, cloud=self.cloud, kind=kind, what=what) for kind, what in lines]
@@ -196,19 +197,30 @@ LOSS_MOST = 2.0
 """Percent of probes lost that are told; a WAN loses one now and then."""
 
 
-def _seen(name: str, end: End | None) -> Iterable[tuple[str, str]]:
+def _seen(name: str, spec: StretchSpec, end: End | None) -> Iterable[tuple[str, str]]:
     """What the end's own probe has found wrong."""
     probe = fresh(end.probe) if end is not None else None
     if probe is None:
         return
     if not probe.up:
-        yield "dead", f"stretch {name} is dead: nothing comes back from the far end"
+        why = probe.detail or "nothing comes back from the far end"
+        yield "dead", f"stretch {name} is dead: {why}{_filtered(spec, probe)}"
     elif probe.loss > LOSS_MOST:
         yield "loss", f"stretch {name} loses {probe.loss:g} % of the packets"
     if probe.whole is False:
         yield "narrow", f"stretch {name} does not carry packets of {probe.mtu} bytes"
     for address in probe.twice:
         yield "twice", f"stretch {name}: two own the address {address}"
+
+
+def _filtered(spec: StretchSpec, probe: Probe) -> str:
+    """What is likely where not one packet of a tunnel has arrived."""
+    if probe.heard is not False:
+        return ""
+    if spec.transport == "openvpn":
+        return f"; no connection to TCP port {spec.port} came about"
+    further = "; where UDP is filtered, 'transport: openvpn' goes over TCP" if spec.driver == "gateway" else ""
+    return f"; not one packet has arrived from UDP port {spec.port}{further}"
 
 
 def dead(event: Event, snapshot: Snapshot) -> frozenset[str]:

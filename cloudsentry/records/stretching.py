@@ -34,7 +34,8 @@ class Probe:
 
     ``up``: packets come back. ``loss`` in percent, ``rtt`` in ms (None: nothing came back). ``whole``: a packet of
     full size (``mtu`` bytes) crosses unfragmented; None where it was not tried. ``twice`` are addresses that two
-    own. ``age`` is in seconds, by the cloud's clock.
+    own. ``age`` is in seconds, by the cloud's clock. ``heard``: anything at all has come by the tunnel since the far end
+    was called; None where nobody tells. ``detail`` says by what a far end is seen that no packets were sent to.
     """
 
     by: str
@@ -45,6 +46,8 @@ class Probe:
     mtu: int = 0
     twice: tuple[str, ...] = ()
     age: float = 0.0
+    heard: bool | None = None
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ OWN = {
     "vpnaas": frozenset({"subnets", "external"}),
     "gateway": frozenset(
         {"mode", "cidr", "cidrs", "mtu", "allocation", "external", "image", "flavor", "zone", "port"}
-        | {"allow", "origin", "lease"}
+        | {"allow", "origin", "lease", "transport"}
     ),
     "router": frozenset(
         {"cidrs", "mtu", "external", "image", "flavor", "zone", "port", "allow", "origin", "lease"}
@@ -111,8 +111,14 @@ class StretchSpec(Part):
         default_factory=dict,
         description="gateway, router: by site, the availability zone of the gateways; any where absent.",
     )
-    port: Annotated[int, Field(ge=1024, le=65534)] = Field(
-        51820, description="gateway, router: UDP port of the tunnel; the next one is used while keys are rotated."
+    transport: Literal["wireguard", "openvpn"] = Field(
+        "wireguard",
+        description="gateway: what carries the tunnel. openvpn goes over TCP, and so where UDP is filtered.",
+    )
+    port: Annotated[int, Field(ge=1, le=65534)] = Field(
+        51820,
+        description="gateway, router: port of the tunnel, of UDP (openvpn: of TCP, at the first of the two sites); the "
+        "next one is used while keys are rotated.",
     )
     allow: list[Let] = Field(
         default_factory=lambda: ["tcp/80"],
@@ -200,6 +206,7 @@ class StretchSpec(Part):
             "flavor": self.flavor.get(site, ""),
             "zone": "" if roams else self.zone.get(site, ""),
             "port": str(self.port),
+            "transport": "" if self.transport == "wireguard" else self.transport,
             "allow": ",".join(sorted(self.allow)),
             "serves": "" if self.origin is None else "near" if self.origin == site else "far",
         }

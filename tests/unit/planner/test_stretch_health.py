@@ -109,3 +109,20 @@ def test_a_lease_is_renewed_when_half_of_it_is_gone(lease: Lease | None, renewed
     plan = plan_apply(event(), looked({}, lease), "r")
     orders = [step.subject for step in plan.steps if isinstance(step.subject, RenewLease)]
     assert [order.seconds for order in orders] == [43_200] * 2 * renewed
+
+
+@pytest.mark.parametrize(
+    ("transport", "heard", "told"),
+    [
+        ("wireguard", False, "not one packet has arrived from UDP port 51820; where UDP is filtered"),
+        ("openvpn", False, "no connection to TCP port 51820"),
+        ("wireguard", True, "nothing comes back from the far end"),
+    ],
+)
+def test_a_tunnel_that_never_heard_the_far_end_says_what_it_goes_by(transport: str, heard: bool, told: str) -> None:
+    probe = dataclasses.replace(DEAD, heard=heard)
+    (line,) = [
+        one for one in status_of(event(transport=transport), looked({"public": probe})).drift if one.kind == "dead"
+    ]
+    assert told in line.what
+    assert ("transport: openvpn" in line.what) == (transport == "wireguard" and not heard)

@@ -11,11 +11,16 @@ from collections.abc import Iterable, Mapping
 from importlib import resources
 
 NEEDS = (
-    *("wg:wireguard-tools", "nft:nftables", "keepalived:keepalived"),
+    *("nft:nftables", "keepalived:keepalived"),
     *("ip:iproute2", "ping:iputils-ping", "python3:python3"),
 )
 """Commands, and the Debian packages that bring them."""
-FILES = ("machine", "tunnel", "wire", "firewall", "pair", "probe", "gateway")
+FILES = ("machine", "wire", "firewall", "pair", "probe", "gateway")
+TRANSPORTS = {
+    "wireguard": (("tunnel",), ("wg:wireguard-tools",)),
+    "openvpn": (("certificate", "openvpn"), ("openvpn:openvpn", "openssl:openssl")),
+}
+"""What a gateway has further, by what carries its tunnel: files, and what it needs."""
 LARGEST = 65535
 """Bytes of base64 that Nova takes as user data."""
 
@@ -60,12 +65,22 @@ done
 """
 
 
+def files(transport: str) -> tuple[str, ...]:
+    """The files of a gateway."""
+    return (*TRANSPORTS[transport][0], *FILES)
+
+
+def needs(transport: str) -> tuple[str, ...]:
+    """What a gateway needs, as `NEEDS`."""
+    return (*TRANSPORTS[transport][1], *NEEDS)
+
+
 def script(
     config: Mapping[str, object],
     *,
     program: str = "gateway",
-    files: Iterable[str] = FILES,
-    needs: Iterable[str] = NEEDS,
+    files: Iterable[str],
+    needs: Iterable[str],
 ) -> str:
     """The user data of one gateway, or of another program of ``inside``; ``config`` is what that reads."""
     parts = [HEAD.format(program=program, needs=" ".join(needs))]

@@ -8,7 +8,7 @@ from typing import Any
 from cloudsentry.clouds import Cloud, Connect, open_cloud
 from cloudsentry.drivers.stretch import neutron
 from cloudsentry.drivers.stretch.base import StretchDriver, StretchScope
-from cloudsentry.drivers.stretch.gateway import calls, figures, guard, read, roam
+from cloudsentry.drivers.stretch.gateway import calls, certified, figures, guard, read, roam
 from cloudsentry.drivers.stretch.gateway.make import ANY, Maker, fingerprint
 from cloudsentry.drivers.stretch.gateway.read import PAIR, Parts
 from cloudsentry.drivers.stretch.keys import Keys, derived, public_key
@@ -128,7 +128,7 @@ class GatewayStretch(StretchDriver):
             "cidr": str(parts.items["subnet"][0]["cidr"]) if parts.items["subnet"] else "",
             "generation": str(generation),
             "inner": inner,
-            "key": public_key(seed, generation),
+            "key": KEYS[settings["transport"]](seed, generation),
             "mode": settings["mode"],
             "mtu": str(parts.network.get("mtu") or ""),
             "port": settings["port"],
@@ -144,7 +144,8 @@ class GatewayStretch(StretchDriver):
         alone = options.get("roams") == "near"
         standing = self._parts(mark.event).get(mark.unit)
         items: dict[str, list[Any]] = {kind: list(standing.items[kind]) if standing else [] for kind in read.KINDS}
-        mtu = int(options.get("mtu") or figures.inner_mtu(int(outside["mtu"]), options["mode"]))
+        over = figures.transport(options)
+        mtu = int(options.get("mtu") or figures.inner_mtu(int(outside["mtu"]), options["mode"], over=over))
         if not items["network"]:
             items["network"] = [calls.create_network(cloud, mark, mtu)]
         network = items["network"][0]
@@ -203,24 +204,28 @@ class GatewayStretch(StretchDriver):
                 )
         if far.get("psk_ref") != near["psk_ref"]:
             raise Conflict(f"stretch {order.unit}: the far end has another key", cloud=self._name)
-        self._only_from(parts, far.get("address"), int(near["port"]))
+        self._only_from(parts, far.get("address"))
         for server in parts.servers:
             calls.tell(cloud, str(server["id"]), {f"{PREFIX}.far": read.told(far)})
         kept = [tag for tag in parts.network.get("tags") or () if not str(tag).startswith(read.FAR)]
         neutron.tag(cloud, "networks", str(parts.network["id"]), {*kept, *read.far_tags(far)})
 
-    def _only_from(self, parts: Parts, address: str, port: int) -> None:
+    def _only_from(self, parts: Parts, address: str) -> None:
         """The tunnel's two ports are open for the far end's address, and for no other; for all where it roams:
-        WireGuard answers nobody whose key it does not know."""
-        group = parts.items["security-group"][0]
+        WireGuard answers nobody whose key it does not know. The end that calls by TCP lets the far end's packets in
+        also where it knows of no connection: it has taken over, and its own firewall tells the far end so."""
+        group, settings = parts.items["security-group"][0], _settings(parts.network)
+        assert settings is not None  # or there would be no offer
+        port = int(settings["port"])
         prefix = "0.0.0.0/0" if address == read.ROAMS else f"{address}/32"
+        ports = (port, port + 1) if settings["transport"] == "wireguard" or settings["side"] == "1" else ANSWERS
         wanted = {
-            "protocol": "udp",
-            "port_range_min": port,
-            "port_range_max": port + 1,
+            "protocol": "udp" if settings["transport"] == "wireguard" else "tcp",
+            "port_range_min": ports[0],
+            "port_range_max": ports[1],
             "remote_ip_prefix": prefix,
         }
-        tunnel = [rule for rule in group.get("security_group_rules") or () if rule.get("port_range_min") == port]
+        tunnel = [rule for rule in group.get("security_group_rules") or () if rule.get("port_range_min") == ports[0]]
         if not any(rule.get("remote_ip_prefix") == prefix for rule in tunnel):
             calls.allow(self._cloud, str(group["id"]), wanted)
         for rule in tunnel:
@@ -264,19 +269,28 @@ class GatewayStretch(StretchDriver):
 
 SETTING = f"{PREFIX}-gateway-"
 """Tag of the network that says mode, side and port of its end: ``cloudsentry-gateway-l2-1-51820``; a router's says
-further which of its two ends roams: ``…-l3-2-51820-near``."""
+further which of its two ends roams (``…-l3-2-51820-near``), and one over TCP that it is (``…-openvpn``)."""
+
+
+KEYS = {"wireguard": public_key, "openvpn": certified.fingerprint}
+"""How the far end knows this one, by what carries the tunnel."""
+
+ANSWERS = (1024, 65535)
+"""Ports of TCP from which connections are begun."""
 
 
 def _setting_tag(options: dict[str, str]) -> str:
-    roams = f"-{options['roams']}" if options.get("roams") else ""
-    return f"{SETTING}{options['mode']}-{options['side']}-{figures.port(options)}{roams}"
+    further = options.get("roams") or ("openvpn" if figures.transport(options) == "openvpn" else "")
+    return f"{SETTING}{options['mode']}-{options['side']}-{figures.port(options)}{further and '-'}{further}"
 
 
 def _settings(network: neutron.Item) -> dict[str, str] | None:
     for tag in network.get("tags") or ():
         if str(tag).startswith(SETTING):
-            mode, side, port, *roams = str(tag)[len(SETTING) :].split("-")
-            return {"mode": mode, "side": side, "port": port, "roams": roams[0] if roams else ""}
+            mode, side, port, *more = str(tag)[len(SETTING) :].split("-")
+            over = "openvpn" if "openvpn" in more else "wireguard"
+            roams = more[0] if more and over == "wireguard" else ""
+            return {"mode": mode, "side": side, "port": port, "roams": roams, "transport": over}
     return None
 
 

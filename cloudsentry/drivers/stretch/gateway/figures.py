@@ -9,6 +9,16 @@ from collections.abc import Mapping
 WIREGUARD = {4: 60, 6: 80}
 """Bytes that WireGuard adds: outer IP header, UDP 8, its own header and authenticator 32 (its paper, 5.4.6)."""
 
+OPENVPN = {4: 82, 6: 102}
+"""Bytes that OpenVPN over TCP adds, with one packet to a segment: outer IP header, TCP with timestamps 32 (RFC 7323),
+length 2, opcode and peer 4, packet number 4, authenticator 16 (its wire protocol), 4 to spare. TCP would carry more:
+but a packet that is cut into two segments costs two."""
+
+TRANSPORTS = {"wireguard": WIREGUARD, "openvpn": OPENVPN}
+
+ETHERNET = 14
+"""Bytes of a frame's header in a tap."""
+
 VXLAN = 50
 """Bytes that VXLAN adds within the tunnel: inner Ethernet 14, IPv4 20, UDP 8, VXLAN 8 (RFC 7348)."""
 
@@ -21,14 +31,20 @@ PORT = 51820
 Options = Mapping[str, str]
 
 
-def tunnel_mtu(underlay: int, version: int = 4) -> int:
-    """The largest packet within WireGuard."""
-    return underlay - WIREGUARD[version]
+def transport(options: Options) -> str:
+    """What carries the tunnel: ``wireguard`` or ``openvpn``."""
+    return options.get("transport") or "wireguard"
 
 
-def inner_mtu(underlay: int, mode: str, version: int = 4) -> int:
+def tunnel_mtu(underlay: int, version: int = 4, *, over: str = "wireguard") -> int:
+    """The largest packet within the tunnel."""
+    return underlay - TRANSPORTS[over][version]
+
+
+def inner_mtu(underlay: int, mode: str, version: int = 4, *, over: str = "wireguard") -> int:
     """The largest packet of a server on the stretched network."""
-    return tunnel_mtu(underlay, version) - (VXLAN if mode == "l2" else 0)
+    layer2 = ETHERNET if over == "openvpn" else VXLAN
+    return tunnel_mtu(underlay, version, over=over) - (layer2 if mode == "l2" else 0)
 
 
 def tunnel_addresses(stretch: str, side: str) -> tuple[str, str]:
@@ -49,7 +65,7 @@ def router_id(stretch: str) -> int:
 
 
 def port(options: Options) -> int:
-    """The first of the two UDP ports of the tunnel."""
+    """The first of the tunnel's two ports: of UDP, or of TCP with OpenVPN."""
     return int(options.get("port") or PORT)
 
 

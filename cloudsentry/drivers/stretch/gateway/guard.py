@@ -101,7 +101,7 @@ def _outside(cloud: Cloud, unit: str, options: Mapping[str, str]) -> list[str]:
     for cidr in (options["cidr"], options.get("far_cidr", "")):
         if cidr and neutron.overlap(cidr, str(network["subnet"]["cidr"])):
             lines.append(f"free addresses {cidr} for stretch {unit}: the external network {network['name']!r} has them")
-    most = figures.inner_mtu(int(network["mtu"]), options["mode"])
+    most = figures.inner_mtu(int(network["mtu"]), options["mode"], over=figures.transport(options))
     if options.get("mtu") and int(options["mtu"]) > most:
         lines.append(
             f"MTU of {options['mtu']} for stretch {unit}: {network['name']!r} carries {network['mtu']} bytes, "

@@ -121,7 +121,8 @@ class Maker:
         elif self._options.get("zone"):
             wish["availability_zone"] = self._options["zone"]
         group = str(self.parts.items["server-group"][0]["id"]) if self.parts.roles == PAIR else ""
-        data = boot.script(self._config(one, seed, psk))
+        over = figures.transport(self._options)
+        data = boot.script(self._config(one, seed, psk), files=boot.files(over), needs=boot.needs(over))
         calls.create_server(self._cloud, self._mark, wish, user_data=data, group=group)
 
     def _config(self, one: str, seed: str, psk: str) -> dict[str, object]:
@@ -130,7 +131,7 @@ class Maker:
         options = self._options
         near, far = figures.tunnel_addresses(f"{self._mark.event}/{self._mark.unit}", options["side"])
         unit = f"{self._mark.event}/{self._mark.unit}"
-        underlay = int(self._outside["mtu"])
+        underlay, over = int(self._outside["mtu"]), figures.transport(options)
         return {
             "unit": self._mark.unit,
             "name": one,
@@ -142,7 +143,7 @@ class Maker:
             "partner": self.parts.address(f"{other}-outer") if other else "",
             "near_tunnel": near,
             "far_tunnel": far,
-            "tunnel_mtu": figures.tunnel_mtu(underlay),
+            "tunnel_mtu": figures.tunnel_mtu(underlay, over=over),
             "inner_mtu": self._mtu,
             "port": figures.port(options),
             "vni": figures.vni(unit),
@@ -153,6 +154,8 @@ class Maker:
             "serves": options.get("serves", ""),
             "lease": 0,
             "roams": options.get("roams", ""),
+            "transport": over,
+            "listens": over == "openvpn" and options["side"] == "1",
         }
 
     def _card(self, one: str, side: str) -> str:

@@ -169,6 +169,7 @@ def probe(consoles: Iterable[str], now: float) -> Probe | None:
         mtu=int(last.get("mtu", 0)),
         twice=tuple(map(str, last.get("twice", ()))),
         age=max(0.0, now - float(last.get("at", 0))),
+        heard=last.get("heard"),
     )
 
 

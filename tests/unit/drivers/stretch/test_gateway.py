@@ -309,7 +309,7 @@ def test_the_two_sides_agree_on_their_tunnel_addresses() -> None:
 def inside(monkeypatch: pytest.MonkeyPatch) -> None:
     """The gateway's own files, which import each other by bare name."""
     monkeypatch.syspath_prepend(str(Path(package.__file__).parent / "inside"))
-    for name in boot.FILES:
+    for name in (*boot.files("wireguard"), *boot.files("openvpn")):
         monkeypatch.delitem(sys.modules, name, raising=False)
 
 
@@ -382,11 +382,12 @@ def test_only_what_is_named_crosses(
     assert [line for line in not_there if line in forward] == []
 
 
-def test_user_data_is_one_shell_script_that_nova_takes() -> None:
-    script = boot.script(config())
+@pytest.mark.parametrize("over", ["wireguard", "openvpn"])
+def test_user_data_is_one_shell_script_that_nova_takes(over: str) -> None:
+    script = boot.script(config(), files=boot.files(over), needs=boot.needs(over))
     assert script.startswith("#!/bin/sh\n")
     assert len(base64.b64encode(script.encode())) < boot.LARGEST
-    assert set(re.findall(r"cat > (\w+)\.py <<", script)) == set(boot.FILES)
+    assert set(re.findall(r"cat > (\w+)\.py <<", script)) == set(boot.files(over))
 
 
 @pytest.mark.usefixtures("inside")

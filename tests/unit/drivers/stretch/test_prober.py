@@ -132,7 +132,7 @@ def test_an_end_that_is_told_of_no_prober_asks_nova_nothing(cloud: FakeCloud, dr
 @pytest.mark.parametrize("answers", [True, False])
 def test_its_program_tries_the_far_end_and_a_whole_packet(monkeypatch: pytest.MonkeyPatch, answers: bool) -> None:
     monkeypatch.syspath_prepend(str(Path(package.__file__).parent / "inside"))
-    for name in (*boot.FILES, *prober.FILES):
+    for name in (*boot.files("wireguard"), *prober.FILES):
         monkeypatch.delitem(sys.modules, name, raising=False)
     import probe
     import prober as program

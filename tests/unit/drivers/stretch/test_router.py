@@ -209,7 +209,7 @@ def test_an_unknown_hypervisor_is_refused_before_a_write(clouds: dict[str, Cloud
 def inside(monkeypatch: pytest.MonkeyPatch) -> None:
     """The gateway's own files, which import each other by bare name."""
     monkeypatch.syspath_prepend(str(Path(package.__file__).parent / "inside"))
-    for name in boot.FILES:
+    for name in (*boot.files("wireguard"), *boot.files("openvpn")):
         monkeypatch.delitem(sys.modules, name, raising=False)
 
 

@@ -5,13 +5,12 @@ go packets to the named ports, back come packets from them that do not open a co
 """
 
 import machine
-import tunnel
 import wire
 
 
 def rules(config, card, tunnels):
-    """The text for nft(8). ``tunnels`` are the names of the WireGuard devices."""
-    forward = _bridged(config, card) if config.mode == "l2" else _routed(config, card, tunnels)
+    """The text for nft(8). ``tunnels`` are the names of the tunnel's devices."""
+    forward = _bridged(config, card, tunnels) if config.mode == "l2" else _routed(config, card, tunnels)
     tables = ("inet gateway", "bridge gateway") if config.mode == "l2" else ("inet gateway",)
     anew = [f"{verb} table {table}" for table in tables for verb in ("add", "delete")]
     return "\n".join([*anew, *_own(config, card, tunnels), *forward]) + "\n"
@@ -29,15 +28,27 @@ def _own(config, card, tunnels):
     lines = [
         'iifname "lo" accept',
         "ct state established,related accept",
-        f"udp dport {{ {config.port}, {config.port + 1} }} accept",
+        *_called(config, named),
         *([f"ip saddr {config.partner} ip protocol vrrp accept"] if config.partner else []),
         *([f"ip saddr {config.partner} udp dport {wire.TALK} accept"] if config.partner else []),
-        f"iifname {{ {named} }} ip saddr {config.far_tunnel} udp dport 4789 accept",
         f'iifname {{ {named}, "{inside}" }} icmp type echo-request accept',
         "icmp type { destination-unreachable, time-exceeded } accept",
         "udp sport 67 udp dport 68 accept",
+        # A connection that was the other gateway's: the far end is told so at once, and calls anew.
+        *(["meta l4proto tcp reject with tcp reset"] * (config.transport == "openvpn")),
     ]
     return _chain("inet", "gateway", "input", lines)
+
+
+def _called(config, named):
+    """By what the far end may begin to speak: to the tunnel's ports, and through it to the VXLAN device."""
+    ports = f"{{ {config.port}, {config.port + 1} }}"
+    if config.transport == "openvpn":
+        return [f"tcp dport {ports} accept"] if config.listens else []
+    return [
+        f"udp dport {ports} accept",
+        f"iifname {{ {named} }} ip saddr {config.far_tunnel} udp dport 4789 accept",
+    ]
 
 
 def _ports(config):
@@ -56,14 +67,15 @@ def _ways(config, near, far):
     return ways[config.serves]
 
 
-def _bridged(config, card):
+def _bridged(config, card, tunnels):
+    beyond = _set(tunnels) if config.transport == "openvpn" else f'"{wire.VXLAN}"'
     lines = [
         f"ether type arp arp saddr ip {config.near_cidr} arp daddr ip {config.near_cidr} accept",
         f"ether type ip ip saddr != {config.near_cidr} drop",
         f"ether type ip ip daddr != {config.near_cidr} drop",
     ]
-    for source, target in _ways(config, card, wire.VXLAN):
-        there, back = f'iifname "{source}" oifname "{target}"', f'iifname "{target}" oifname "{source}"'
+    for source, target in _ways(config, f'"{card}"', beyond):
+        there, back = f"iifname {source} oifname {target}", f"iifname {target} oifname {source}"
         for protocol, ports in _ports(config):
             opens = " tcp flags & (syn | ack) != syn" if protocol == "tcp" else ""
             lines.append(f"{there} {protocol} dport {ports} accept")
@@ -76,7 +88,7 @@ def _bridged(config, card):
 
 
 def _routed(config, card, tunnels):
-    wan = "{ " + ", ".join(f'"{name}"' for name in tunnels) + " }"
+    wan = _set(tunnels)
     inside, lines = f'"{card}"', ["ct state established,related accept"]
     sides = {inside: config.near_cidr, wan: config.far_cidr}
     for source, target in _ways(config, inside, wan):
@@ -89,6 +101,10 @@ def _routed(config, card, tunnels):
     return _chain("inet", "gateway", "forward", lines)
 
 
+def _set(names):
+    return "{ " + ", ".join(f'"{name}"' for name in names) + " }"
+
+
 def _chain(family, table, hook, lines):
     return [
         f"table {family} {table} {{",
@@ -97,8 +113,3 @@ def _chain(family, table, hook, lines):
         "  }",
         "}",
     ]
-
-
-def names(config):
-    """Both WireGuard devices that a gateway may have."""
-    return [tunnel.Tunnel(config, "").name(generation) for generation in (0, 1)]

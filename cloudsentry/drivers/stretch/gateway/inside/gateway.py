@@ -10,7 +10,6 @@ import firewall
 import machine
 import pair
 import probe
-import tunnel
 import wire
 
 TICK_S = 0.5
@@ -22,6 +21,17 @@ SAY_S = 15.0
 PREFIX = "cloudsentry."
 
 
+def transport(config, card, changed):
+    """The tunnel of the kind that the event names: only its own file is here."""
+    if config.transport == "openvpn":
+        import openvpn
+
+        return openvpn.Tunnel(config, card, changed)
+    import tunnel
+
+    return tunnel.Tunnel(config, card)
+
+
 class Gateway:
     """All parts of one gateway."""
 
@@ -29,8 +39,9 @@ class Gateway:
         self.config = config
         self.outer, self.inner = machine.device(config.outer.mac), machine.device(config.inner.mac)
         self.pair = pair.Pair(config, self.outer, self.inner) if config.partner else pair.Alone()
-        self.tunnel = tunnel.Tunnel(config, self.outer)
-        self.wire = wire.Wire(config, self.inner) if config.mode == "l2" else None
+        self.tunnel = transport(config, self.outer, self.pair.changed)
+        self.names = [self.tunnel.name(generation) for generation in (0, 1)]
+        self.wire = wire.Wire(config, self.inner, self.names) if config.mode == "l2" else None
         self.owners = None
         self.lease, self.far, self.far_inner = config.lease, None, ""
         self.left_by = config.outer
@@ -43,7 +54,7 @@ class Gateway:
         for path, value in (("ip_forward", "1"), ("conf/all/rp_filter", "0"), ("conf/default/rp_filter", "0")):
             with open(f"/proc/sys/net/ipv4/{path}", "w", encoding="ascii") as file:
                 file.write(value if path != "ip_forward" or self.config.mode == "l3" else "0")
-        firewall.load(self.config, self.inner, firewall.names(self.config))
+        firewall.load(self.config, self.inner, self.names)
         machine.run("ip", "link", "set", self.outer, "up")
         machine.run("ip", "addr", "replace", self.config.outer.address, "dev", self.outer)
         self.tunnel.begin()
@@ -51,7 +62,7 @@ class Gateway:
             self.wire.begin()
             # A bridge's chain that was made before the first bridge is asked by no packet (Linux 6.18): made anew. The
             # tunnel's side is still down.
-            firewall.load(self.config, self.inner, firewall.names(self.config))
+            firewall.load(self.config, self.inner, self.names)
         else:
             machine.run("ip", "link", "set", self.inner, "up")
             machine.run("ip", "addr", "replace", self.config.inner.address, "dev", self.inner)
@@ -156,7 +167,7 @@ class Gateway:
             "outer": self.left_by.mac,
         }
         if self.active and self.far:
-            facts |= probe.stretch(self.config, self.far_inner)
+            facts |= probe.stretch(self.config, self.far_inner) | {"heard": self.tunnel.heard()}
         return facts
 
 

@@ -60,6 +60,9 @@ class Config:
     lease: float
     roams: str = ""
     """``near``: this one moves from place to place, and is alone; ``far``: the far end does; empty: both stay."""
+    transport: str = "wireguard"
+    listens: bool = False
+    """Whether the far end calls, and this one is called: of OpenVPN's ends one is."""
 
 
 def read(path):

@@ -29,7 +29,10 @@ def ping(target, source, count=ECHOES, size=56, whole=False):
 
 def stretch(config, far_inner):
     """One look at the far end from here: facts for `machine.say`."""
-    loss, rtt = ping(config.far_tunnel, config.near_tunnel)
+    if config.transport == "openvpn" and config.mode == "l2":  # a tap has no addresses of its own
+        loss, rtt = ping(far_inner, config.inner.vip)
+    else:
+        loss, rtt = ping(config.far_tunnel, config.near_tunnel)
     found = {"up": rtt is not None, "loss": loss, "rtt": rtt, "mtu": config.inner_mtu, "whole": None}
     if rtt is not None and far_inner:
         lost, _ = ping(far_inner, config.inner.vip, count=2, size=config.inner_mtu - HEADERS, whole=True)

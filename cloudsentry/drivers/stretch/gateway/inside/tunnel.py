@@ -101,6 +101,11 @@ class Tunnel:
         """Whether the road's device is there: wireguard-go may have died."""
         return self.road is None or self._exists(self.road)
 
+    def heard(self):
+        """Whether anything has come from the far end."""
+        told = [machine.run("wg", "show", self.name(made), "transfer", check=False).split() for made in self._made]
+        return any(int(words[1]) > 0 for words in told if len(words) > 1)
+
     def _way(self, address):
         """Packets to the far end bear the pair's own address, whichever of the two sends them."""
         if self._way_to == address:

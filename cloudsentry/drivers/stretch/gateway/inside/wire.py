@@ -25,10 +25,14 @@ MOST = 1000
 
 
 class Wire:
-    """The bridge. Only the active gateway's VXLAN device is up: two bridges in parallel would be a loop."""
+    """The bridge. Only the active gateway's devices of the tunnel are up: two bridges in parallel would be a loop.
 
-    def __init__(self, config, card):
+    With WireGuard that is a VXLAN device; OpenVPN's own, ``taps``, are bridged as they are.
+    """
+
+    def __init__(self, config, card, taps=()):
         self.config, self.card = config, card
+        self.ports = tuple(taps) if config.transport == "openvpn" else (VXLAN,)
         self.beyond = set()
         self.up = False
         self._told = 0.0
@@ -45,9 +49,11 @@ class Wire:
         machine.run("ip", "link", "set", self.card, "master", BRIDGE, "up")
         machine.run("ip", "link", "set", self.card, "mtu", mtu)
         machine.run("ip", "addr", "replace", inner.address, "dev", BRIDGE)
-        tunnel = ["local", self.config.near_tunnel, "remote", self.config.far_tunnel, "dstport", "4789"]
-        machine.run("ip", "link", "add", VXLAN, "type", "vxlan", "id", str(self.config.vni), *tunnel)
-        machine.run("ip", "link", "set", VXLAN, "mtu", mtu, "master", BRIDGE)
+        if VXLAN in self.ports:
+            tunnel = ["local", self.config.near_tunnel, "remote", self.config.far_tunnel, "dstport", "4789"]
+            machine.run("ip", "link", "add", VXLAN, "type", "vxlan", "id", str(self.config.vni), *tunnel)
+        for port in self.ports:
+            machine.run("ip", "link", "set", port, "mtu", mtu, "master", BRIDGE)
         machine.run("ip", "link", "set", BRIDGE, "mtu", mtu, "up")
         self._talk.bind((self.config.outer.own, TALK))
         self._talk.setblocking(False)
@@ -56,7 +62,8 @@ class Wire:
         """The tunnel's side is up where this gateway is the active one."""
         if active == self.up:
             return
-        machine.run("ip", "link", "set", VXLAN, "up" if active else "down")
+        for port in self.ports:
+            machine.run("ip", "link", "set", port, "up" if active else "down")
         self.up = active
         if active:
             machine.run("ip", "link", "set", BRIDGE, "type", "bridge", "fdb_flush", check=False)
@@ -69,7 +76,7 @@ class Wire:
         if self.up:
             self._told = time.monotonic()
             found = json.loads(machine.run("bridge", "-j", "fdb", "show", "br", BRIDGE, "dynamic", check=False) or "[]")
-            self.beyond = {entry["mac"] for entry in found if entry.get("ifname") == VXLAN and "dst" not in entry}
+            self.beyond = {entry["mac"] for entry in found if entry.get("ifname") in self.ports and "dst" not in entry}
             body = json.dumps(sorted(self.beyond)[:MOST]).encode()
             try:
                 self._talk.sendto(self._signed(body) + body, (self.config.partner, TALK))
