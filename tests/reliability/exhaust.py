@@ -185,11 +185,12 @@ def _cases(lane: Lane, work: Work, points: list[Point]) -> bool:
     except BaseException:
         work.again(points)
         raise
-    work.again(group.left, alone=not group.verdict.good or points[0].fault in PASSING)
+    work.again(group.left, alone=not group.good or points[0].fault in PASSING)
     if not group.verdict.good:
-        print(f"not good together: {points} {group.verdict}", file=sys.stderr, flush=True)
         lane.run(lane.words("destroy"))
-        return False
+    if not group.good:
+        print(f"not good together: {points} {group.verdict}", file=sys.stderr, flush=True)
+        return group.verdict.good
     for point, verdict in group.rows:
         work.note({**asdict(point), **asdict(verdict), "together": len(group.rows)})
     return True

@@ -4,7 +4,8 @@
 * Kills before a run has announced its first call leave everything as it was: the next run is killed elsewhere, until
   one comes further.
 
-The verdict is that of all of them together. Where it is not good nothing is known of any, and each is to be done alone.
+The verdict is that of all of them together. Where it is not good, or what should pass has not, nothing is known of any
+of them, and each is to be done alone.
 """
 
 from __future__ import annotations
@@ -30,6 +31,11 @@ class Group:
     verdict: Verdict
 
     @property
+    def good(self) -> bool:
+        """Nothing is to be done again: all went well, and what passes has passed within the struck run."""
+        return self.verdict.good and (self.verdict.alone or self.points[0].fault in KILLS)
+
+    @property
     def rows(self) -> list[tuple[Point, Verdict]]:
         """Each case that was done with a verdict of its own; the seconds are an equal share."""
         seconds = round(self.verdict.seconds / max(1, sum(self.struck)), 1)
@@ -39,7 +45,7 @@ class Group:
     @property
     def left(self) -> list[Point]:
         """Those that are to be done alone."""
-        if not self.verdict.good:
+        if not self.good:
             return list(self.points)
         return [point for point, struck in zip(self.points, self.struck, strict=True) if not struck]
 
