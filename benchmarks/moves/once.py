@@ -2,11 +2,11 @@
 
     python benchmarks/moves/once.py > docs/migration-once.json
 
-One server on a network that is one layer 2 over both clouds, beside another that stays. In each case its address is
-asked for by ARP ten times a second from the private site, over the WAN too: more than one answer to one question would
-be two owners. Each fault is meant to last, so that the move fails, except where it says that it mends. After a failed
-move it is noted how long after its turning back the source answered again; and always which ports, images and servers
-of the move are left. A move that went is brought back before the next case.
+One server on a network that is one layer 2 over both clouds, beside another that stays; both are members of a balancer.
+In each case its address is asked for by ARP ten times a second from the private site, over the WAN too: more than one
+answer to one question would be two owners. Each fault is meant to last, so that the move fails, except where it says
+that it mends. After a failed move it is noted how long after its turning back the source answered again; and always
+which ports, images and servers of the move are left. A move that went is brought back before the next case.
 """
 
 from __future__ import annotations
@@ -48,6 +48,9 @@ FAULTS: dict[str, list[str]] = {
         "public/nova-api", "drop", "--after", "--method", "POST", "--path", "/servers$", "--times", "1",
     ],
     "check: Neutron answers 503 eight times": ["public/neutron", "status", "--status", "503", "--times", "8"],
+    "verify: the balancer refuses the weight": [
+        "private/octavia-api", "status", "--status", "403", "--method", "PUT", "--times", "1",
+    ],
     "release: the delete is refused once": [
         "private/nova-api", "status", "--status", "503", "--method", "DELETE", "--times", "1",
     ],
@@ -69,11 +72,19 @@ def watched(address: str) -> Iterator[dict[str, Any]]:
         told |= json.loads(process.communicate(timeout=30)[0])
 
 
-def moved(server: str, to: str, hypervisor: str) -> dict[str, Any]:
-    """One move, however it ends; when it turned back, if it did."""
+def arm(fault: list[str]) -> None:
+    """From now on."""
+    if fault:
+        subprocess.run([PROGRAM, "lab", "fault", "add", *fault], stdout=subprocess.DEVNULL, check=True)
+
+
+def moved(server: str, to: str, hypervisor: str, late: list[str]) -> dict[str, Any]:
+    """One move, however it ends; when it turned back, if it did. ``late``: a fault that is armed as `verify` begins."""
     turned: list[float] = []
 
     def listen(note: Note) -> None:
+        if note.verb == "verify" and note.kind == "started":
+            arm(late)
         if note.verb == "undo" and note.kind == "started":
             turned.append(time.monotonic())
 
@@ -110,11 +121,11 @@ def server() -> Any:
 def case(name: str, to: str, hypervisor: str, fault: list[str]) -> dict[str, Any]:
     """One move, watched."""
     row = server()
-    if fault:
-        subprocess.run([PROGRAM, "lab", "fault", "add", *fault], stdout=subprocess.DEVNULL, check=True)
+    late = name.startswith("verify")
+    arm([] if late else fault)
     try:
         with watched(row["Address"]) as told, asking(row["Address"]) as client:
-            ended = moved(row["Server"], to, hypervisor)
+            ended = moved(row["Server"], to, hypervisor, fault if late else [])
             time.sleep(2)
     finally:
         subprocess.run([PROGRAM, "lab", "fault", "clear"], stdout=subprocess.DEVNULL, check=False)
@@ -138,7 +149,7 @@ def main() -> None:
     if sys.argv[1:2] == ["--join"]:
         return told(joined(sys.argv[2]), left())
     wide()
-    wanted = event(2) | {"event": NAME, "balancers": {}}
+    wanted = event(2) | {"event": NAME}
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         yaml.safe_dump(wanted, file)
         file.flush()
