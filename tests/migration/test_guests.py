@@ -1,4 +1,5 @@
-"""The mover and real guests: disks go along, and a move that is turned back leaves nothing at the target."""
+"""The mover and real guests: disks go along, what does not converge is moved otherwise, and a move that is turned back
+leaves nothing at the target."""
 
 from __future__ import annotations
 
@@ -8,9 +9,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from benchmarks.migration.clients import asked
-from benchmarks.migration.measure import EVENT, order_of
-from benchmarks.migration.sites import HYPERVISORS, Sites, run, until
+from benchmarks.migration.clients import Session, asked, verified
+from benchmarks.migration.measure import EVENT, LOADS, order_of
+from benchmarks.migration.measure import guest as idle_guest
+from benchmarks.migration.sites import HYPERVISORS, Link, Sites, run, until
 from cloudsentry.drivers.mover.libvirt import LibvirtMover
 from cloudsentry.drivers.pool.base import PoolScope
 from cloudsentry.drivers.pool.libvirt import LibvirtPool
@@ -18,6 +20,7 @@ from cloudsentry.errors import Busy
 from cloudsentry.records.marks import Mark
 from cloudsentry.records.moving import PHASES, Memo, MoveOrder, Stride
 from cloudsentry.records.orders import CreateServers, DeleteServers, Template
+from cloudsentry.records.precopy import Policy
 
 pytestmark = pytest.mark.migration
 
@@ -79,6 +82,33 @@ def test_turned_back_in_the_middle_of_the_copy_nothing_is_left(sites: Sites, gue
     assert asked(sites, address, "/") == "guest"
     assert asked(sites, address, "/cgi-bin/verify", 120).split()[1] == "0"
     assert sites.domains("away") == []
+
+
+def test_a_server_that_begins_to_outrun_the_path_arrives_by_other_means(
+    sites: Sites, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sites.between(Link(rtt_ms=40, rate_mbit=400))
+    try:
+        with idle_guest(sites, 256, LOADS["idle"]) as (server, address):
+            order, mover = order_of(server), LibvirtMover("home", "away")
+            monkeypatch.setattr(mover, "_policy", Policy(throttle=False))
+            memo = _through(lambda memo: mover.advance("prepare", order, memo), {})
+            assert memo["predicted"] is not None
+            assert not memo["parameters"]["postcopy"]
+            assert asked(sites, address, "/cgi-bin/work?96,random,0", 120) == "filled"
+            session = Session(sites, address)
+            memo = _through(lambda memo: mover.advance("copy", order, memo), memo)
+            assert "MiB to send" in memo["changed"]
+            assert (memo["begun"], memo["parameters"]["postcopy"]) == (2, True)
+            assert session.survived()
+            assert verified(sites, address).wrong == 0
+            assert [site for site in HYPERVISORS if _runs(sites, site)] == ["away"]
+    finally:
+        sites.between(Link(rtt_ms=40))
+
+
+def _runs(sites: Sites, site: str) -> bool:
+    return bool(run("virsh", "-c", sites.uri(site), "list", "--name").split())
 
 
 def _through(step: Callable[[Memo], Stride], memo: Memo, *, stop: str = "") -> Memo:
