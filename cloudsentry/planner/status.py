@@ -93,7 +93,7 @@ def _stretch(view: StretchView, end: End, snapshot: Snapshot) -> StretchLine:
         detail=end.detail,
         alive=None if probe is None else probe.up,
         rtt=None if probe is None else probe.rtt,
-        loss=None if probe is None else probe.loss,
+        loss=None if probe is None or (probe.up and probe.rtt is None) else probe.loss,  # none was sent, none was lost
         server=end.at("server"),
         hypervisor=end.at("hypervisor"),
     )

@@ -23,7 +23,7 @@ from cloudsentry.records.stretching import (
     fresh,
 )
 from cloudsentry.records.views import Snapshot
-from cloudsentry.spec.event import Event
+from cloudsentry.spec.event import Event, Pool
 from cloudsentry.spec.stretch import ANY, LEASED, Options, StretchSpec
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -257,8 +257,16 @@ def probed(snapshot: Snapshot, now: dt.datetime) -> tuple[Probed, ...]:
 def weightless(event: Event, pool: str, lost: frozenset[str]) -> bool:
     """Whether a pool's servers need a stretch that is dead: those on it at another site than the origin's."""
     spec = event.pools[pool]
-    needed = {name for name in spec.network_names if name in event.stretches}
-    return any(event.stretches[name].origin not in (None, spec.site) for name in needed & lost)
+    return any(
+        event.stretches[name].origin not in (None, spec.site) and _on(event.stretches[name], name, spec)
+        for name in lost
+    )
+
+
+def _on(stretch: StretchSpec, name: str, pool: Pool) -> bool:
+    """Whether a pool is on a stretch: on its network, or on one called as the subnets that a tunnel joins."""
+    networks = set(pool.network_names)
+    return name in networks or bool(networks & set(stretch.subnets.get(pool.site, ())))
 
 
 def _changed(sites: list[_Site]) -> Iterable[str]:

@@ -16,7 +16,7 @@ OWN = {
         {"physical_network", "vlan", "cidr", "mtu", "allocation", "gateway"}
         | {"image", "flavor", "zone", "origin", "adopt"}
     ),
-    "vpnaas": frozenset({"subnets", "external"}),
+    "vpnaas": frozenset({"subnets", "external", "origin"}),
     "gateway": frozenset(
         {"mode", "cidr", "cidrs", "mtu", "allocation", "external", "image", "flavor", "zone", "port"}
         | {"allow", "origin", "lease", "transport"}

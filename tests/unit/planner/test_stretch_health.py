@@ -126,3 +126,35 @@ def test_a_tunnel_that_never_heard_the_far_end_says_what_it_goes_by(transport: s
     ]
     assert told in line.what
     assert ("transport: openvpn" in line.what) == (transport == "wireguard" and not heard)
+
+
+def tunnel(cloud: str, probe: Probe) -> Snapshot:
+    """A tunnel between what is there, its two ends joined, one of which has told this."""
+    views: list[Any] = []
+    for name, far in (("private", "public"), ("public", "private")):
+        end = End(
+            mark=Mark(event="cup", unit="link"),
+            state="ACTIVE",
+            offer=Offer(facts=(("where", name),)),
+            joined=Offer(facts=(("where", far),)),
+            probe=probe if name == cloud else None,
+        )
+        views += [StretchView(driver="vpnaas", cloud=name, ends=(end,)), PoolView(driver="nova", cloud=name)]
+    return Snapshot.of("cup", views)
+
+
+def test_a_tunnel_that_neutron_says_is_down_takes_the_weight_of_those_behind_it() -> None:
+    subnets = {"nara": ["origin"], "osaka": ["front"]}
+    gone = dict.fromkeys(("cidr", "allocation", "image", "flavor"))
+    wanted = event(driver="vpnaas", subnets=subnets, **gone)
+    pools = {name: pool.model_copy(update={"networks": ["front"]}) for name, pool in wanted.pools.items()}
+    wanted = wanted.model_copy(update={"pools": pools})
+    down = Probe(by="neutron", up=False, loss=100.0, detail="site connection is DOWN")
+    assert weights(wanted, tunnel("private", down)) == {"nara": 10, "osaka": 0}
+    alive = Probe(by="neutron", up=True, detail="site connection is ACTIVE")
+    assert weights(wanted, tunnel("private", alive)) == {"nara": 10, "osaka": 10}
+    status = status_of(wanted, tunnel("private", down))
+    (line,) = [one for one in status.drift if one.kind == "dead"]
+    assert line.what == "stretch link is dead: site connection is DOWN"
+    (seen,) = [one for one in status_of(wanted, tunnel("private", alive)).stretches if one.cloud == "private"]
+    assert (seen.alive, seen.rtt, seen.loss) == (True, None, None), "no packet was sent, so none was lost"

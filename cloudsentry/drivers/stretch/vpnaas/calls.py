@@ -6,6 +6,7 @@ from typing import Any
 
 from cloudsentry.clouds import Cloud
 from cloudsentry.drivers.stretch.neutron import SERVICE, Item
+from cloudsentry.errors import Conflict, Denied, NotSupported
 from cloudsentry.records.marks import Mark, event_tag
 
 STRONG = {
@@ -66,6 +67,15 @@ def interfaces(cloud: Cloud, router: str) -> list[dict[str, Any]]:
     ports = cloud.listed(SERVICE, "/ports", "ports", params={"device_id": router})
     inner = [port for port in ports if str(port["device_owner"]).startswith("network:router_interface")]
     return sorted(inner, key=_id)
+
+
+def heard_of(cloud: Cloud, router: str) -> bool | None:
+    """Whether Neutron hears of an agent that carries the router; None where it does not say so to this account."""
+    try:
+        agents = cloud.listed(SERVICE, f"/routers/{router}/l3-agents", "agents")
+    except (Denied, Conflict, NotSupported):  # an administrator's question, or no scheduler of agents
+        return None
+    return any(bool(agent.get("alive")) for agent in agents) if agents else None
 
 
 def plug(cloud: Cloud, router: str, subnet: str) -> None:

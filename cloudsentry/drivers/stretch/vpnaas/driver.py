@@ -34,7 +34,7 @@ class VpnaasStretch(StretchDriver):
     def observe(self, scope: StretchScope) -> StretchView:
         """As the contract says: routers first; the rest is asked for only where there is one, or was."""
         ends = tuple(
-            read.end(parts, scope.event, reference, self._keys.known(reference))
+            read.end(parts, scope.event, reference, self._keys.known(reference), self._heard(parts, scope))
             for unit, parts in sorted(self._parts(scope.event).items())
             for reference in (Keys.reference(scope.event, unit),)
         )
@@ -42,6 +42,10 @@ class VpnaasStretch(StretchDriver):
             return StretchView(driver="vpnaas", cloud=self._name, ends=ends)
         found = guard.look(self._cloud, [(unit, dict(options)) for unit, options in scope.wanted], ends)
         return StretchView(driver="vpnaas", cloud=self._name, ends=ends, missing=found.missing, facts=found.facts)
+
+    def _heard(self, parts: Parts, scope: StretchScope) -> bool | None:
+        """An agent that died leaves the state behind that it told last: what it told counts while it is heard of."""
+        return calls.heard_of(self._cloud, str(parts.router["id"])) if scope.full and parts.one("connection") else None
 
     def act(self, order: StretchOrder) -> None:
         """As the contract says."""

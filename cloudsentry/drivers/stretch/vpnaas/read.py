@@ -8,10 +8,16 @@ from dataclasses import dataclass, field
 
 from cloudsentry.drivers.stretch.neutron import Item, mark_of
 from cloudsentry.drivers.stretch.vpnaas.calls import KINDS
-from cloudsentry.records.stretching import End, Offer
+from cloudsentry.records.stretching import End, Offer, Probe
 
 LOCAL, PEER = "local", "peer"
 """Ends of the names of the two endpoint groups: our subnets, and the far end's addresses."""
+
+
+TOLD = frozenset({"ACTIVE", "DOWN", "ERROR"})
+"""States that an agent reports; all others are those of a change that it has not reported to be done."""
+
+UNHEARD = ", and no agent of its router is heard of"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +46,10 @@ def unit_of(item: Item) -> str:
     return str(item["name"]).split("/")[0]
 
 
-def end(parts: Parts, event: str, reference: str, key: str | None) -> End:
-    """One end: what it offers, what it is joined to, and its objects in the order in which they may go."""
+def end(parts: Parts, event: str, reference: str, key: str | None, heard: bool | None = None) -> End:
+    """One end: what it offers, what it is joined to, and its objects in the order in which they may go. ``heard``: of
+    its agent, as `calls.heard_of` says; after a full look.
+    """
     connection = parts.one("connection")
     offered = _offer(parts, reference)
     status = str(connection["status"]) if connection else ""
@@ -51,8 +59,23 @@ def end(parts: Parts, event: str, reference: str, key: str | None) -> End:
         offer=offered,
         joined=_joined(parts, connection, reference, key) if connection else None,
         objects=_objects(parts),
-        detail=f"site connection is {status}" if status else "",
+        detail=f"site connection is {status}{UNHEARD if heard is False else ''}" if status else "",
+        probe=None if heard is False else probe(parts),
     )
+
+
+def probe(parts: Parts) -> Probe | None:
+    """What the end's VPN agent says of the connection: it watches the far end (dead peer detection, every 10 s).
+
+    No packet of the servers' own is sent: there is no round trip. None where the agent has not said anything yet.
+    """
+    connection, service = parts.one("connection"), parts.one("service")
+    told = [str(item.get("status", "")) for item in (connection, service) if item is not None]
+    if connection is None or not set(told) <= TOLD:
+        return None
+    up = told == ["ACTIVE", "ACTIVE"]
+    found = ", ".join(f"{what} is {is_}" for what, is_ in zip(("site connection", "VPN service"), told, strict=False))
+    return Probe(by="neutron", up=up, loss=0.0 if up else 100.0, detail=found)
 
 
 def _objects(parts: Parts) -> tuple[tuple[str, str], ...]:

@@ -231,3 +231,45 @@ def test_a_connection_that_cannot_be_changed_is_made_anew(clouds: Clouds, connec
 def test_a_reference_leads_nowhere_else(tmp_path: Path, reference: str) -> None:
     with pytest.raises(Conflict):
         Keys(tmp_path).made(reference)
+
+
+@pytest.mark.parametrize(
+    ("connection", "service", "agent", "up", "told"),
+    [
+        ("ACTIVE", "ACTIVE", True, True, "site connection is ACTIVE"),
+        ("ACTIVE", "ACTIVE", None, True, "site connection is ACTIVE"),
+        ("DOWN", "ACTIVE", True, False, "site connection is DOWN"),
+        ("ACTIVE", "DOWN", True, False, "VPN service is DOWN"),
+        ("PENDING_CREATE", "PENDING_CREATE", True, None, ""),
+        ("ACTIVE", "ACTIVE", False, None, ""),
+    ],
+)
+def test_a_tunnel_lives_while_its_agent_says_so(
+    connect: Any, clouds: Clouds, connection: str, service: str, agent: bool | None, up: bool | None, told: str
+) -> None:
+    pair = Pair("vpnaas", connect)
+    pair.up()
+    cloud = clouds["private"]
+    cloud.items["ipsec-site-connections"][0]["status"] = connection
+    cloud.items["vpnservices"][0]["status"] = service
+    if agent is not None:
+        cloud.add("l3-agents", alive=agent)
+    end = pair.ends["private"].observe(StretchScope(event="cup", full=True)).named("link")
+    assert end is not None
+    assert (end.probe.up if end.probe else None) == up
+    if end.probe is not None:
+        assert told in end.probe.detail
+        assert end.probe.rtt is None, "nobody has measured one"
+    assert ("no agent" in end.detail) == (agent is False)
+
+
+def test_a_quick_look_asks_nobody_whether_a_tunnel_lives(connect: Any, clouds: Clouds) -> None:
+    pair = Pair("vpnaas", connect)
+    pair.up()
+    asked: list[str] = []
+    listed = clouds["private"].listed
+    clouds["private"].listed = lambda service, path, *more, **named: (
+        asked.append(path) or listed(service, path, *more, **named)
+    )
+    pair.end("private")
+    assert not [path for path in asked if "agents" in path]
