@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -142,13 +144,16 @@ def test_an_operator_s_own_network_reaches_the_other_site_is_probed_and_stays(
         "adopt": {"nara": "test-theirs"},
         "image": {"nara": "tiny", "osaka": "tiny"},
         "flavor": {"nara": "m1.nano", "osaka": "m1.nano"},
+        "origin": "nara",
     }
     del link["gateway"]
     pools = {
         "origin": {**POOL, "site": "nara", "networks": ["test-theirs"], "pins": [{"count": 1}]},
-        "edge": {**POOL, "site": "osaka", "networks": ["test-own"], "pins": [{"count": 1}]},
+        "edge": {**POOL, "site": "osaka", "networks": ["front", "test-own"], "pins": [{"count": 1}]},
     }
-    file = write({**VLAN, "event": "test-adopt", "stretches": {"test-own": link}, "pools": pools})
+    front = {"site": "osaka", "network": "front", "members": [{"pool": "edge", "port": 80}]}
+    body = {**VLAN, "event": "test-adopt", "stretches": {"test-own": link}, "pools": pools}
+    file = write({**body, "balancers": {"front-osaka": front}})
     assert program.json("event", "apply", file)["outcome"] == "done"
     assert program.json("event", "apply", file)["writes"] == 0
     neutron = lab.clouds["private"].network
@@ -165,10 +170,40 @@ def test_an_operator_s_own_network_reaches_the_other_site_is_probed_and_stays(
             assert time.monotonic() < deadline, "no prober has told anything"
         _, told = program.start("stretch", "show", "test-adopt", "test-own").communicate()
         assert "private: alive in" in told
+        the_weight_goes_with_the_stretch(lab, program, file)
 
     assert program.json("event", "destroy", "test-adopt", "--yes")["outcome"] == "done"
     assert networks(lab, "test-adopt") == []
     assert neutron.get_network(theirs.id).tags == ["theirs"]
+
+
+def the_weight_goes_with_the_stretch(lab: Lab, program: Program, file: str) -> None:
+    """While the far side's prober hears nothing, the server that needs the stretch gets no weight; then its own."""
+
+    def weights() -> list[int]:
+        assert program.json("event", "apply", file)["outcome"] == "done"
+        return list(lab.members("public", "test-adopt-front-osaka").values())
+
+    (full,) = weights()
+    assert full > 0
+    link = ("lab", "exec", "private/test-adopt-test-own-probe", "--", "ip", "link", "set", "eth0")
+    program(*link, "down")
+    seen(program, "test-adopt", "test-own", "public: stretch test-own is dead")
+    assert weights() == [0]
+    program(*link, "up")
+    deadline = time.monotonic() + 60
+    while not all(end["Alive"] for end in program.json("stretch", "list", "test-adopt")):
+        assert time.monotonic() < deadline, "it does not live again"
+    assert weights() == [full]
+
+
+def agents_say(lab: Lab, cloud: str, status: str) -> None:
+    """What a VPN agent would report to Neutron of the connection and its service: the lab has none."""
+    password = json.loads((lab.root / "secrets.json").read_text())["db_password"]
+    tables = ("ipsec_site_connections", "vpnservices")
+    words = "; ".join(f"UPDATE {table} SET status = '{status}'" for table in tables)
+    command = ["mariadb", "-h", "127.0.0.1", "-P", "15910", "-u", "root", f"{cloud}_neutron", "-e", words]
+    subprocess.run(command, check=True, env=os.environ | {"MYSQL_PWD": password})
 
 
 def test_a_tunnel_survives_a_kill_and_its_key_is_in_its_file_alone(lab: Lab, program: Program, write: Any) -> None:
@@ -190,6 +225,19 @@ def test_a_tunnel_survives_a_kill_and_its_key_is_in_its_file_alone(lab: Lab, pro
     )
     assert all(end["Joined"] for end in program.json("stretch", "list", "test-tunnel"))
     assert program.json("event", "apply", file)["writes"] == 0
+
+    assert {end["Alive"] for end in program.json("stretch", "list", "test-tunnel")} == {None}, "no agent has told"
+    for cloud, status in (("private", "ACTIVE"), ("public", "DOWN")):
+        agents_say(lab, cloud, status)
+    ends = {end["Cloud"]: end for end in program.json("stretch", "list", "test-tunnel")}
+    assert {cloud: (end["Alive"], end["RTT ms"]) for cloud, end in ends.items()} == {
+        "private": (True, None),
+        "public": (False, None),
+    }
+    told = "".join(program.start("stretch", "show", "test-tunnel", "test-vpn").communicate())
+    assert "public: stretch test-vpn is dead: site connection is DOWN" in told
+    agents_say(lab, "public", "ACTIVE")
+    assert all(end["Alive"] for end in program.json("stretch", "list", "test-tunnel"))
 
     state = Path(program.env["CLOUDSENTRY_STATE_DIR"])
     (key,) = state.rglob("*.psk")
@@ -248,3 +296,54 @@ def test_a_pair_of_gateways_carries_the_origin_s_port_and_nothing_else(lab: Lab,
         for server in cloud.compute.servers(tags="cloudsentry-stretch=test-gateway")
     ]
     assert left == []
+
+
+@pytest.fixture
+def filtered() -> Iterator[None]:
+    """The lab's WAN carries no UDP to a tunnel's ports."""
+    nft = ["ip", "netns", "exec", "lab-private", "nft"]
+    rules = (
+        "table inet test-udp { chain forward { type filter hook forward priority 0; udp dport {51820, 51821} drop; }; }"
+    )
+    subprocess.run([*nft, rules], check=True)
+    yield
+    subprocess.run([*nft, "delete", "table", "inet", "test-udp"], check=True)
+
+
+def seen(program: Program, event: str, stretch: str, what: str) -> None:
+    """Waits until `stretch show` tells it."""
+    deadline = time.monotonic() + 90
+    while what not in (told := "".join(program.start("stretch", "show", event, stretch).communicate())):
+        assert time.monotonic() < deadline, told
+
+
+@pytest.mark.slow
+def test_where_udp_is_filtered_wireguard_says_so_and_openvpn_carries_the_images(
+    lab: Lab, program: Program, write: Any, filtered: None
+) -> None:
+    assert os.geteuid() == 0, "packets need root"
+    link = GATEWAY["stretches"]["test-gw"]
+    none = {"none": {**POOL, "site": "nara", "networks": "none", "pins": [{"count": 0}]}}
+    file = write({**GATEWAY, "event": "test-udp", "stretches": {"test-udp": link}, "pools": none})
+    assert program.json("event", "apply", file)["outcome"] == "done"
+    seen(program, "test-udp", "test-udp", "not one packet has arrived from UDP port 51820; where UDP is filtered")
+    assert program.json("event", "destroy", "test-udp", "--yes")["outcome"] == "done"
+
+    file = write({**GATEWAY, "event": "test-tcp", "stretches": {"test-gw": {**link, "transport": "openvpn"}}})
+    assert program.json("event", "apply", file)["outcome"] == "done"
+    assert program.json("event", "apply", file)["writes"] == 0
+    servers = {server.name.split("-")[2]: server for server in lab.servers("test-tcp")}
+    (origin,) = (address["addr"] for address in servers["origin"].addresses["test-gw"])
+    edge = f"public/{servers['edge'].name}"
+    first = ["curl", "-s", "-m", "10", "--retry", "30", "--retry-all-errors", "--retry-delay", "1"]
+    assert program("lab", "exec", edge, "--", *first, f"http://{origin}/name").strip() == servers["origin"].name
+    fetch = ["curl", "-s", "-m", "20", "-o", "/dev/null", "-w", "%{http_code} %{size_download}\n"]
+    answers = program("lab", "exec", edge, "--", *fetch, f"http://{origin}/image?[1-60]")
+    assert answers.split("\n")[:60] == [f"200 {IMAGE}"] * 60
+    program("lab", "exec", edge, "--", "curl", "-s", "-m", "2", f"http://{origin}:8080/", code=28)
+    seen(program, "test-tcp", "test-gw", "private: alive in")
+    assert program.json("stretch", "rotate", "test-tcp", "test-gw")["outcome"] == "done"
+    answers = program("lab", "exec", edge, "--", *fetch, f"http://{origin}/image?[1-20]")
+    assert answers.split("\n")[:20] == [f"200 {IMAGE}"] * 20
+    assert program.json("event", "destroy", "test-tcp", "--yes")["outcome"] == "done"
+    assert networks(lab, "test-tcp") == []

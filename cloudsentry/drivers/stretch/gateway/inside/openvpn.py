@@ -81,21 +81,27 @@ class Tunnel:
         machine.run("ip", "addr", "replace", f"{self.config.near_tunnel}/32", "dev", "lo")
 
     def keep(self, active, far):
-        """The active gateway's processes run; another's, or those of one without a far end or a lease, do not."""
-        if far is None or not active:
+        """The active gateway's processes run, and none of one without a far end or a lease. In reserve one listens
+        beforehand, where this end is called: nobody has its address so far.
+        """
+        if far is None or (not active and (self.road is not None or not self.config.listens)):
             self._rest()
             return
         address, key, newest = far
         if self.road is not None and self.road != newest and self.road % 2 == newest % 2:
             return  # rotated twice at once: the one between takes over before its place is had
-        self._way(address)
+        if active:
+            self._way(address)
         if self._told.get(newest % 2) != (newest, address, key):
             self._drop(newest % 2)
             self._write(newest, address, key)
             self._told[newest % 2] = (newest, address, key)
+        if not active:
+            self._drop((newest + 1) % 2)
         for slot in list(self._told):
             self._run(slot)
-        self._choose(newest)
+        if active:
+            self._choose(newest)
 
     def alive(self):
         """Whether the road's device is there."""
