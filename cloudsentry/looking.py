@@ -35,15 +35,25 @@ class Looker:
             views = tuple(pool.map(lambda place: self._patient(place, event, full, limits), listed))
         return Snapshot.of(event.event, views)
 
-    def lit(self, event: Event, places: Iterable[Place], *, full: bool, limits: bool = False) -> Snapshot:
+    def lit(
+        self,
+        event: Event,
+        places: Iterable[Place],
+        *,
+        full: bool,
+        limits: bool = False,
+        forsaken: tuple[str, ...] = (),
+    ) -> Snapshot:
         """One look at every place; those where nobody answers are the snapshot's ``dark`` ones.
 
-        Raises the first place's `DriverError` where no place answers, and every error that is an answer.
+        Raises the first place's `DriverError` where no place answers, and every error that is an answer; a place of
+        ``forsaken`` that answers by an error is dark as well.
         """
         views, failed = self._sides(event, places, full, limits)
-        hard = [error for _, error in failed if not isinstance(error, RETRIED)]
-        if failed and (hard or not views):
-            raise hard[0] if hard else failed[0][1]
+        others = [(at, error) for at, error in failed if at[1] not in forsaken]
+        hard = [error for _, error in others if not isinstance(error, RETRIED)]
+        if others and (hard or not views):
+            raise hard[0] if hard else others[0][1]
         dark = [Dark(family=at[0], cloud=at[1], driver=at[2], why=str(error)) for at, error in failed]
         return Snapshot.of(event.event, views, dark)
 

@@ -18,7 +18,7 @@ from cloudsentry.planner import Short, origin_of, plan_apply, status_of
 from cloudsentry.records.orders import CreateServers
 from cloudsentry.records.plans import Plan
 from cloudsentry.records.reports import Counts, Listener, Note, Outcome, Report, StepReport
-from cloudsentry.records.views import Snapshot
+from cloudsentry.records.views import Dark, Snapshot
 from cloudsentry.spec.event import Event
 from cloudsentry.spec.load import digest, dump
 
@@ -43,6 +43,8 @@ class Running:
     pace: Pace
     clock: Clock
     places: Callable[[Event], tuple[Place, ...]]
+    forsaken: tuple[str, ...] = ()
+    """Places that are gone for good: what a destroy cannot see there is told, and is no failure."""
     until: Callable[[], bool] = never
     """Asked while servers boot: whether to end as ``stopped`` because more is wanted."""
 
@@ -143,7 +145,7 @@ class Running:
                     elapsed=self.clock.now() - began,
                 )
             )
-            for op in _ops(self.looker.lit(event, places, full=False)) & intents.keys():
+            for op in _ops(self.looker.lit(event, places, full=False, forsaken=self.forsaken)) & intents.keys():
                 del intents[op]
             if intents:
                 self.clock.sleep(self.pace.poll_least)
@@ -167,8 +169,15 @@ class Running:
         left = tuple(f"{step.id}: {step.error}" for step in steps if step.outcome not in ("done", "spilled"))
         if plan.goal == "destroy" and not self.clock.stopped:
             places = [(view.family, view.cloud, view.driver) for view in first.views]
-            left = _marked(self.looker.snapshot(event, places, full=False))
-        left = (*left, *map(str, first.dark))
+            after = self.looker.lit(event, places, full=False, forsaken=self.forsaken)
+            # What the clouds list counts, and not how a step ended: whatever failed may be gone all the same.
+            left, failed = _marked(after), False
+            dark = (*first.dark, *after.dark)
+        else:
+            dark = first.dark
+        told = _unseen if plan.goal == "destroy" else _dark
+        left = (*left, *(told(event, one) for one in dark if one.cloud not in self.forsaken))
+        given_up = tuple(_dark(event, one) for one in dark if one.cloud in self.forsaken)
         outcome: Outcome = "stopped" if self.clock.stopped or not whole else "failed" if failed or left else "done"
         status = status_of(event, last)
         return Report(
@@ -182,7 +191,19 @@ class Running:
             steps=steps,
             servers=Counts(wanted=plan.wanted, active=status.counts.active, misplaced=status.counts.misplaced),
             left=left,
+            forsaken=given_up,
         )
+
+
+def _dark(event: Event, one: Dark) -> str:
+    """A place that does not answer, and which steerings of the event it has."""
+    names = [name for name, spec in sorted(event.steering.items()) if spec.at == one.cloud]
+    kept = f" (not given back: {', '.join(names)})" if names and one.family == "steering" else ""
+    return f"{one}{kept}"
+
+
+def _unseen(event: Event, one: Dark) -> str:
+    return f"{_dark(event, one)}; if it is gone for good: --forsake {one.cloud}"
 
 
 def _learnt(

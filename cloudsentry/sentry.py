@@ -313,17 +313,26 @@ class Sentry:
 
         return self._alone(event, fresh, listen, hold, until)
 
-    def destroy(self, name: str | Event, *, listen: Listener = silent) -> Report:
-        """Remove everything of an event, and prove by listing that nothing is left (``report.left`` is empty)."""
+    def destroy(self, name: str | Event, *, forsaken: tuple[str, ...] = (), listen: Listener = silent) -> Report:
+        """Remove everything of an event, and prove by listing that nothing is left (``report.left`` is empty).
+
+        ``forsaken`` are places (clouds, hosts, addresses of APIs) that are gone for good: where one does not answer,
+        what stands there is told in ``report.forsaken`` and is no failure. Raises `UserError` for one that the event
+        does not touch.
+        """
         event = name if isinstance(name, Event) else self.event(name)[0]
+        places = self._places(event)
+        known = {place[1] for place in places} | {one.host for spec in event.steering.values() for one in spec.fronts}
+        for place in sorted(set(forsaken) - known):
+            raise UserError(f"event {event.event} has nothing at {place!r}: its places are {', '.join(sorted(known))}")
 
         def fresh() -> tuple[Plan, Snapshot]:
             self._unmoved(event.event)
-            snapshot = self._looker.lit(event, self._places(event), full=False)
-            return plan_destroy(event.event, snapshot, digest(event)), snapshot
+            snapshot = self._looker.lit(event, places, full=False, forsaken=forsaken)
+            return plan_destroy(event.event, snapshot, digest(event), forsaken), snapshot
 
         with self.holding(event.event) as hold:
-            report = self._alone(event, fresh, listen, hold)
+            report = replace(self._running, forsaken=forsaken).go(event, fresh, listen, hold)
             if report.outcome == "done":
                 self._journal.under(hold).event_gone(event.event)
         return report

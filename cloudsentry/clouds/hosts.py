@@ -43,6 +43,15 @@ mv -f "$1.draft" "$1"
 _STOP = """kill -TERM "$1"; i=0
 while [ $i -lt 60 ] && [ -n "$(tr -d '\\0' <"/proc/$1/cmdline")" ]; do sleep 0.05; i=$((i+1)); done 2>/dev/null
 """
+# 3: the kernel says that nobody listens there. A socket that one may not use, or that is slow, is not nobody's.
+_LISTENED = """import errno, socket, sys
+stream = socket.socket(socket.AF_UNIX)
+stream.settimeout(5)
+try:
+    stream.connect(sys.argv[1])
+except OSError as error:
+    sys.exit(3 if error.errno in (errno.ENOENT, errno.ECONNREFUSED) else 1)
+"""
 _EACH = 'for f in "$1"/*/"$2"; do if [ -f "$f" ]; then printf "%s %s\\n" "$f" "$(base64 -w0 "$f")"; fi; done'
 
 
@@ -130,6 +139,10 @@ class Host(abc.ABC):
         if not answer:
             raise Unreachable(f"{path} hung up without an answer", cloud=self.place)
         return answer
+
+    def listened(self, path: str) -> bool:
+        """Whether a daemon has the Unix socket; False only where it certainly has none. Raises as `run`."""
+        return self.run(["python3", "-c", _LISTENED, path]).code != 3
 
     @abc.abstractmethod
     def connect(self, address: str, port: int) -> Stream:

@@ -161,17 +161,27 @@ class Destroy(base.ShowOne):
     """Remove everything that bears the event's mark, and prove that nothing is left.
 
     Each thing is deleted by its exact id; what has no mark is not touched.
-    Asks first on a terminal; elsewhere --yes is required.
+    Asks first on a terminal; elsewhere --yes is required. Places that do not answer are told,
+    and hold up nothing of the others; the event ends when they have answered, or are forsaken.
     """
 
-    _epilog = """example:
-  %(prog)s koshien-2010 --yes"""
+    _epilog = """examples:
+  %(prog)s koshien-2010 --yes
+  %(prog)s koshien-2010 --yes --forsake ssh://root@lb1.example.net    # that host is gone for good"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """The event's name, and the consent."""
         parser = super().get_parser(prog_name)
         parser.add_argument("name", metavar="NAME", help="the event's name")
         parser.add_argument("--yes", action="store_true", help="do not ask")
+        parser.add_argument(
+            "--forsake",
+            action="append",
+            default=[],
+            metavar="PLACE",
+            help="a cloud, host or API of the event that is gone for good: where it does not answer, what the event "
+            "has there is given up (may be repeated)",
+        )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
@@ -179,7 +189,7 @@ class Destroy(base.ShowOne):
         if not parsed_args.yes:
             self._ask(parsed_args.name)
         with progress.told() as listen:
-            report = self.sentry.destroy(parsed_args.name, listen=listen)
+            report = self.sentry.destroy(parsed_args.name, forsaken=tuple(parsed_args.forsake), listen=listen)
         return ended(self, report, f"cloudsentry event destroy {parsed_args.name}")
 
     def _ask(self, name: str) -> None:

@@ -165,13 +165,16 @@ def _steered(event: Event, parts: Comparison, steps: list[Step]) -> list[Step]:
     return [*before(steps, [*turns, *homewards]), *turns, *homewards]
 
 
-def plan_destroy(event: str, snapshot: Snapshot, revision: str = "") -> Plan:
-    """What removes everything that bears the event's mark: steering, balancers, servers, then groups and stretches."""
-    homewards = endings(snapshot, set())
+def plan_destroy(event: str, snapshot: Snapshot, revision: str = "", forsaken: tuple[str, ...] = ()) -> Plan:
+    """What removes everything that bears the event's mark: steering, balancers, servers, then groups and stretches.
+
+    ``forsaken`` are places that are gone for good: no steering is put back there.
+    """
+    homewards = endings(snapshot, set(), forsaken=forsaken)
     steps: list[Step] = []
     for balancers in snapshot.balancers:
         going = _delete_balancers(balancers, keep=frozenset())
-        steps += before([*last_transfers(balancers, going), *going] if homewards else going, homewards)
+        steps += before([*last_transfers(balancers, going), *going] if homewards else going, homewards, ends=True)
     steps = [finished(step, steps) for step in steps]
     first = tuple(step.id for step in steps)
     for pools in snapshot.pools:

@@ -127,15 +127,22 @@ def _behind(event: Event, step: Step, writes: dict[str, str]) -> Step:
     return replace(step, after=after)
 
 
-def before(steps: Iterable[Step], steering: Sequence[Step]) -> list[Step]:
-    """The same steps; what drains or removes at a balancer waits for the steering that may take clients from it."""
+def before(steps: Iterable[Step], steering: Sequence[Step], *, ends: bool = False) -> list[Step]:
+    """The same steps; what drains or removes at a balancer waits for the steering that may take clients from it.
+
+    Where the event ``ends``, it waits for the steering's end, whatever that is: means that are gone hold up nothing.
+    """
     ids = tuple(sorted(step.id for step in steering if step.verb != "forget"))
-    return [_waits(step, ids) for step in steps]
+    return [_waits(step, ids, ends) for step in steps]
 
 
-def _waits(step: Step, ids: tuple[str, ...]) -> Step:
+def _waits(step: Step, ids: tuple[str, ...], ends: bool) -> Step:
     goes = step.family == "balancer" and (step.verb in ("drain", "settle") or step.id.endswith(("/remove", "/last")))
-    return replace(step, after=tuple(sorted({*step.after, *ids}))) if ids and goes else step
+    if not (ids and goes):
+        return step
+    if ends:
+        return replace(step, behind=tuple(sorted({*step.behind, *ids})))
+    return replace(step, after=tuple(sorted({*step.after, *ids})))
 
 
 def last_transfers(view: BalancerView, going: Iterable[Step]) -> list[Step]:
@@ -168,18 +175,26 @@ def leftovers(event: Event, snapshot: Snapshot) -> list[Step]:
     return endings(snapshot, keep, "no such steering in the event")
 
 
-def endings(snapshot: Snapshot, keep: set[tuple[str, str, str]], why: str = "the event ends") -> list[Step]:
-    """Two steps per steering that is not kept, (place, driver, unit): put back what stood before, then forget it."""
+def endings(
+    snapshot: Snapshot,
+    keep: set[tuple[str, str, str]],
+    why: str = "the event ends",
+    forsaken: tuple[str, ...] = (),
+) -> list[Step]:
+    """Two steps per steering that is not kept, (place, driver, unit): put back what stood before, then forget it.
+
+    Nothing is put back on ``forsaken`` hosts.
+    """
     return [
         step
         for view in snapshot.steerings
         for steer in view.steers
         if (view.cloud, view.driver, steer.mark.unit) not in keep
-        for step in _ending(view, steer.mark, why)
+        for step in _ending(view, steer.mark, why, forsaken)
     ]
 
 
-def _ending(view: SteeringView, mark: Mark, why: str) -> tuple[Step, Step]:
+def _ending(view: SteeringView, mark: Mark, why: str, forsaken: tuple[str, ...]) -> tuple[Step, Step]:
     stem = f"steering:{mark.unit}/{digest(view.cloud, view.driver)[:6]}"
     back = Step(
         id=f"{stem}/revert",
@@ -189,7 +204,7 @@ def _ending(view: SteeringView, mark: Mark, why: str) -> tuple[Step, Step]:
         cloud=view.cloud,
         verb="revert",
         action="remove",
-        subject=Revert(unit=mark.unit, event=mark.event),
+        subject=Revert(unit=mark.unit, event=mark.event, forsaken=forsaken),
         why=f"clients go home: {why}",
     )
     gone = Forget(unit=mark.unit, event=mark.event)

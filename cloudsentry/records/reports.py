@@ -52,6 +52,8 @@ class Report:
     servers: Counts
     left: tuple[str, ...] = ()
     """One line per thing that is still to do, or still there after a destroy."""
+    forsaken: tuple[str, ...] = ()
+    """One line per place that a destroy was told to give up: what stands there of the event is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

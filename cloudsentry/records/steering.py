@@ -132,10 +132,14 @@ class Settle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revert:
-    """Put back what stood before the event, and wait until no client goes by an older answer. The mark stays."""
+    """Put back what stood before the event, and wait until no client goes by an older answer. The mark stays.
+
+    ``forsaken`` are hosts that are gone for good: nothing is put back there.
+    """
 
     unit: str
     event: str
+    forsaken: tuple[str, ...] = ()
 
     def progress(self, view: SteeringView, elapsed: float = 0.0) -> Progress:
         """Done when it is back, and settled."""

@@ -88,4 +88,6 @@ def report(one: Report) -> tuple[tuple[str, ...], tuple[Any, ...]]:
         "servers": counts,
         "left": list(one.left),
     }
+    if one.forsaken:  # only who asked for it gets it
+        fields["forsaken"] = list(one.forsaken)
     return tuple(fields), tuple(fields.values())

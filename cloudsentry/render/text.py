@@ -109,13 +109,14 @@ def step_line(step: StepReport) -> str:
 
 def report_lines(report: Report, again: str) -> tuple[str, ...]:
     """What went wrong, what is left and how to go on; nothing of it where all is done. ``again`` is a command."""
+    given_up = tuple(f"given up: {line}" for line in report.forsaken)
     if report.outcome == "done":
-        return ()
+        return given_up
     troubles = tuple(step_line(step) for step in report.steps if step.outcome == "failed")
     # An apply's left things are its steps, told above; after a destroy they are what the clouds still list.
     left = tuple(f"left: {line}" for line in report.left) if report.goal == "destroy" else ()
     how = "stopped; nothing is lost" if report.outcome == "stopped" else "not done; what is made stays"
-    return (*troubles, *left, f"{how}: run `{again}` again to go on")
+    return (*troubles, *given_up, *left, f"{how}: run `{again}` again to go on")
 
 
 def report_summary(report: Report) -> str:

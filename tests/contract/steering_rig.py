@@ -74,7 +74,7 @@ class Rig:
         ]
         assert not lacking, f"not installed: {', '.join(lacking)}"
         self.reset()
-        self._haproxy()
+        self.start_haproxy()
         self._powerdns()
 
     def reset(self) -> None:
@@ -96,7 +96,15 @@ class Rig:
             server.shutdown()
             server.server_close()
 
-    def _haproxy(self) -> None:
+    def kill_haproxy(self) -> None:
+        """It is gone from one moment to the next; what it leaves is a socket where nobody listens."""
+        self.haproxy.kill()
+        self.haproxy.wait(10)
+        self.processes.remove(self.haproxy)
+
+    def start_haproxy(self) -> None:
+        """It runs, with nine fronts behind it."""
+        self.socket.unlink(missing_ok=True)
         lines = []
         for number, file in enumerate(self.files, 1):
             server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(file.parent)))
@@ -114,7 +122,7 @@ class Rig:
             "backend stay\n http-request return status 200 content-type text/plain string farm\n"
             "backend cloud\n http-request return status 200 content-type text/plain string nara\n"
         )
-        self._start("haproxy", "-db", "-f", str(config))
+        self.haproxy = self._start("haproxy", "-db", "-f", str(config))
         until(self.socket.exists, 20)
 
     def _powerdns(self) -> None:
@@ -153,10 +161,11 @@ class Rig:
             if one["type"] != "SOA"
         }
 
-    def _start(self, *argv: str) -> None:
+    def _start(self, *argv: str) -> subprocess.Popen[bytes]:
         log = (self.folder / f"{argv[0]}.log").open("wb")
         env = {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"}
         self.processes.append(subprocess.Popen(argv, stdout=log, stderr=subprocess.STDOUT, env=env))
+        return self.processes[-1]
 
     # What clients get
 

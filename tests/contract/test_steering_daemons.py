@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
+from cloudsentry.clouds.hosts import host_of
 from cloudsentry.drivers.steering.base import SteeringDriver, SteeringScope
 from cloudsentry.drivers.steering.dns import DnsSteering
 from cloudsentry.drivers.steering.prefix import PrefixSteering
+from cloudsentry.drivers.steering.record import record_at, remember
 from cloudsentry.drivers.steering.reference import ReferenceSteering
-from cloudsentry.errors import Conflict, Denied, NotSupported, Unreachable
+from cloudsentry.errors import Conflict, Denied, DriverError, NotSupported, Unreachable
 from cloudsentry.records.marks import Mark
 from cloudsentry.records.steering import Forget, Revert, SetShares, Steer, Target
 
@@ -228,6 +230,53 @@ def test_a_front_s_new_page_is_kept_when_clients_go_home(
     assert rig.files[-1].stat().st_mode & 0o777 == 0o640
     case.back()
     assert rig.files[-1].read_text() == page.replace(AWAY, HOME)
+    case.end()
+
+
+@pytest.mark.parametrize("kind", ["reference", "prefix"])
+def test_an_haproxy_that_is_gone_takes_its_weights_and_maps_along_and_the_files_are_put_back(
+    kind: str, rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLOUDSENTRY_BALANCER_DIR", str(tmp_path / "state"))
+    case = Case(kind, rig, tmp_path)
+    before = [file.read_bytes() for file in (*rig.files, rig.map)]
+    case.set(30)
+    assert [file.read_bytes() for file in (*rig.files, rig.map)] != before
+    rig.kill_haproxy()
+    try:
+        with pytest.raises(Unreachable):
+            case.driver.act(case.order(40))
+        case.back()
+        assert [file.read_bytes() for file in (*rig.files, rig.map)] == before
+        case.driver.act(Forget(unit=UNIT, event=EVENT))
+        assert case.steer is None
+    finally:
+        rig.start_haproxy()
+    assert case.given() == 0
+
+
+def test_a_front_that_is_gone_keeps_no_other_one_from_what_was_theirs(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLOUDSENTRY_BALANCER_DIR", str(tmp_path / "state"))
+    case, dead = Case("reference", rig, tmp_path), "netns:gone-for-good"
+    case.set(100)
+    record = record_at(host_of("local"), EVENT, UNIT)
+    assert record is not None
+    fronts = json.loads(dict(record.options)["fronts"])
+    fronts[0]["host"] = dead
+    options = tuple((key, json.dumps(fronts) if key == "fronts" else text) for key, text in record.options)
+    remember(host_of("local"), replace(record, options=options))
+
+    with pytest.raises(DriverError, match=dead):
+        case.driver.act(Revert(unit=UNIT, event=EVENT))
+    assert all(AWAY not in file.read_text() for file in rig.files[1:])
+    with pytest.raises(DriverError, match=dead):
+        case.driver.act(Revert(unit=UNIT, event=EVENT))
+
+    order = Revert(unit=UNIT, event=EVENT, forsaken=(dead,))
+    case.driver.act(order)
+    assert order.progress(case.driver.observe(SCOPE)).state == "done"
     case.end()
 
 

@@ -80,6 +80,8 @@ class PrefixSteering(SteeringDriver):
     def _steer(self, record: Record, options: Options | None) -> Steer:
         try:
             now = self._host.read(record.option("map")) or b""
+            if record.reverted and not self._listened(record):
+                return self._put_back(record, now)
             running = haproxy.entries(self._host, record.option("socket"), record.option("map"))
             half = self._host.read(_pending(record)) is not None
             fresh = not options or dict(options).get("table") is None or self._fresh(record, dict(options)["table"])
@@ -92,6 +94,15 @@ class PrefixSteering(SteeringDriver):
         if record.reverted:
             return record.steer("REVERTED", {record.home.name: 100.0})
         return record.steer("ACTIVE" if fresh else "CHANGED", record.kept["given"], "" if fresh else "a newer table")
+
+    def _listened(self, record: Record) -> bool:
+        return self._host.listened(record.option("socket"))
+
+    def _put_back(self, record: Record, now: bytes) -> Steer:
+        """As it is where no HAProxy runs: one that starts reads the file, and without a file it names no map."""
+        back = not now or _digest(now) == record.kept.get("before")
+        shares = {record.home.name: 100.0} if back else {}
+        return record.steer("REVERTED" if back else "CHANGED", shares, "" if back else "the map file was changed")
 
     def _fresh(self, record: Record, path: str) -> bool:
         """Whether the table is still the one that was written; one that is gone changes nothing."""
@@ -162,7 +173,13 @@ class PrefixSteering(SteeringDriver):
         if not record.reverted:
             record = replace(record, reverted=True)
             remember(self._host, record.settling(float(record.kept.get("settle", 0.0))))
-        self._write(record, self._now(record), before)
+        if self._listened(record):
+            self._write(record, self._now(record), before)
+            return
+        # It is gone, and its map with it: what is left of the steering is the file that the next one would read.
+        if self._host.read(record.option("map")) not in (None, before):
+            replace_file(self._host, record.option("map"), before)
+        self._host.remove(_pending(record))
 
 
 def _pending(record: Record) -> str:

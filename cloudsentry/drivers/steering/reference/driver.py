@@ -13,7 +13,7 @@ from cloudsentry.drivers.steering.record import Record, forget, record_at, recor
 from cloudsentry.drivers.steering.reference.fronts import Front, fronts_of, places_of, told
 from cloudsentry.drivers.steering.reference.proportions import Spread, spread
 from cloudsentry.drivers.steering.reference.wording import authority, names, plain, rewritten
-from cloudsentry.errors import Conflict, DriverError, NotSupported
+from cloudsentry.errors import Conflict, DriverError, NotSupported, Unreachable
 from cloudsentry.records.steering import Forget, Options, Revert, SetShares, Steer, SteeringOrder, SteeringView, Target
 
 DRIVER = "reference"
@@ -53,7 +53,7 @@ class ReferenceSteering(SteeringDriver):
             raise NotSupported(f"{type(order).__name__} is no call", cloud=self._host.place)
         record = record_at(self._host, order.event, order.unit)
         if record is not None and record.driver == DRIVER:
-            self._revert(record) if isinstance(order, Revert) else self._forget(record)
+            self._revert(record, order.forsaken) if isinstance(order, Revert) else self._forget(record)
 
     # Looking
 
@@ -106,22 +106,37 @@ class ReferenceSteering(SteeringDriver):
         return record.steer("CHANGED" if wrong else "ACTIVE", shares, _of(wrong))
 
     def _look(self, record: Record, targets: Sequence[Target]) -> tuple[_Now, ...]:
-        weights, home = self._weights(record.options), authority(record.home)
-        others = [authority(one) for one in targets if one.to]
-        found: list[_Now] = []
-        for front in self._fronts(record.options):
-            if weights and front.server not in weights:
-                raise Conflict(f"the front balancer has no server {front.server!r}", cloud=self._host.place)
-            try:
-                text = front.text()
-            except DriverError as error:
-                raise type(error)(told(front, error)) from error
-            kept = front.kept(record)
-            # As it was kept, to the byte, unless somebody has delivered another file since.
-            ours = kept is not None and text in (kept, *(rewritten(kept, home, other) for other in others))
-            without = kept if kept is not None and ours else plain(text, home, others)
-            found.append(_Now(front=front, text=text, plain=without, weight=weights.get(front.server, 1)))
-        return tuple(found)
+        weights = self._weights_for(record)
+        return tuple(self._at(front, record, targets, weights) for front in self._standing(record))
+
+    def _at(self, front: Front, record: Record, targets: Sequence[Target], weights: dict[str, int]) -> _Now:
+        home, others = authority(record.home), [authority(one) for one in targets if one.to]
+        if weights and front.server not in weights:
+            raise Conflict(f"the front balancer has no server {front.server!r}", cloud=self._host.place)
+        try:
+            text, kept = front.text(), front.kept(record)
+        except DriverError as error:
+            raise type(error)(told(front, error)) from error
+        # As it was kept, to the byte, unless somebody has delivered another file since.
+        ours = kept is not None and text in (kept, *(rewritten(kept, home, other) for other in others))
+        without = kept if kept is not None and ours else plain(text, home, others)
+        return _Now(front=front, text=text, plain=without, weight=weights.get(front.server, 1))
+
+    def _standing(self, record: Record) -> tuple[Front, ...]:
+        """The fronts, without those on hosts that were forsaken."""
+        gone = record.kept.get("forsaken", ())
+        return tuple(front for front in self._fronts(record.options) if front.host.place not in gone)
+
+    def _weights_for(self, record: Record) -> dict[str, int]:
+        """As the front balancer has them. Weights that are to be put back end with their daemon: the next one has its
+        own configuration's.
+        """
+        try:
+            return self._weights(record.options)
+        except Unreachable:
+            if not record.reverted or self._host.listened(record.option("socket")):
+                raise
+            return dict(record.kept.get("weights", {}))
 
     # Doing
 
@@ -174,21 +189,33 @@ class ReferenceSteering(SteeringDriver):
         if moved and record.option("socket"):
             haproxy.set_weights(self._host, record.option("socket"), record.option("backend"), moved)
 
-    def _revert(self, record: Record) -> None:
-        if not record.reverted:
-            record = replace(record, reverted=True)
+    def _revert(self, record: Record, forsaken: tuple[str, ...]) -> None:
+        left = sorted({*record.kept.get("forsaken", ()), *forsaken})
+        if not record.reverted or left != record.kept.get("forsaken", []):
+            record = replace(record, reverted=True, kept={**record.kept, "forsaken": left})
             remember(self._host, record.settling(float(record.kept.get("settle", 0.0))))
-        now = self._look(record, record.targets)
-        for one in now:
-            if one.text != one.plain:
-                one.front.replace(one.plain)
+        weights, now, failed = self._weights_for(record), list[_Now](), list[DriverError]()
+        for front in self._standing(record):
+            # One that does not answer keeps nobody else from what was theirs.
+            try:
+                one = self._at(front, record, record.targets, weights)
+                if one.text != one.plain:
+                    front.replace(one.plain)
+                now.append(one)
+            except DriverError as error:
+                failed.append(error)
+        self._put_back_weights(record, tuple(now))
+        if failed:
+            raise type(failed[0])("; ".join(map(str, failed)))
+
+    def _put_back_weights(self, record: Record, now: tuple[_Now, ...]) -> None:
         before = {one.front.server: record.kept.get("weights", {}).get(one.front.server, one.weight) for one in now}
         self._weigh(record, before, now)
 
     def _forget(self, record: Record) -> None:
         if not record.reverted:
             raise Conflict(f"steering {record.mark.unit} was not reverted", cloud=self._host.place)
-        for front in self._fronts(record.options):
+        for front in self._standing(record):
             front.drop(record)
         forget(self._host, record.mark.event, record.mark.unit)
 
