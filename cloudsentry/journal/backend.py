@@ -1,8 +1,15 @@
-"""Whether the backend of ownership answers, asked before tooz asks it: tooz tries a Redis that is gone for a minute."""
+"""What tooz leaves to its callers: whether its backend answers, which errors mean that it does not, whose a lock is.
+
+It is asked whether it answers before tooz asks it: tooz tries a Redis that is gone for a minute.
+"""
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import socket
+import sys
+from typing import Any
 from urllib.parse import urlsplit
 
 from cloudsentry.errors import SentryError
@@ -43,3 +50,37 @@ def reached(url: str) -> None:
             f"[ownership] backend_url: no {parts.scheme} at {parts.hostname}:{port} ({why}): start it, or name another "
             "one that all agents reach; nothing was changed"
         ) from error
+
+
+def failures(*more: type[Exception]) -> tuple[type[Exception], ...]:
+    """``more``, and what tooz's drivers raise where their backend is gone, refuses, or answers what nobody can read.
+
+    tooz translates most of it. Of etcd's driver it leaves the start and the errors of etcd3gw in it as they are, and
+    an answer that lacks what it should hold is a `LookupError`, one that holds something else a `ValueError`.
+    """
+    from tooz import ToozError
+
+    found: list[type[Exception]] = [*more, OSError, ToozError, LookupError, ValueError]
+    if "etcd3gw" in sys.modules:
+        from etcd3gw.exceptions import Etcd3Exception
+
+        found.append(Etcd3Exception)
+    return tuple(found)
+
+
+def still_ours(lock: Any) -> bool:
+    """Whether the backend, asked now, has the lock as this process's. Raises `failures`.
+
+    A heartbeat of etcd's driver says nothing of a lease that is over, and its lock does not tell its owner: there the
+    lock's key is read. True for a driver that has no way to tell.
+    """
+    from tooz import NotImplemented as Missing
+
+    with contextlib.suppress(Missing):
+        return bool(lock.is_still_owner())
+    if "etcd3gw" in sys.modules:
+        from tooz.drivers.etcd3gw import Etcd3Lock
+
+        if isinstance(lock, Etcd3Lock):
+            return base64.b64decode(lock._uuid) in lock._coord.client.get(lock._key)
+    return True

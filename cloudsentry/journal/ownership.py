@@ -24,7 +24,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from cloudsentry.errors import Lost, Owned, SentryError, UserError
-from cloudsentry.journal.backend import reached
+from cloudsentry.journal.backend import failures, reached, still_ours
 from cloudsentry.journal.fences import Fence, Fences
 
 LOG = logging.getLogger(__name__)
@@ -126,14 +126,10 @@ def _renewing(hold: Hold, lock: Any, seconds: float | None) -> Iterator[None]:
 
 def _renewed(lock: Any) -> bool:
     """One heartbeat. What fails is not the end: the lease runs on until it is over by this machine's clock."""
-    from tooz import NotImplemented as Missing
-    from tooz import ToozError
-
     try:
         beating = bool(lock.heartbeat()) if hasattr(lock, "heartbeat") else True
-        with contextlib.suppress(Missing):
-            beating = beating and bool(lock.is_still_owner())
-    except (ToozError, OSError) as error:
+        beating = beating and still_ours(lock)
+    except failures() as error:
         LOG.warning("a lease could not be renewed: %s", type(error).__name__)
         return False
     return beating
@@ -155,7 +151,6 @@ def _coordinator(url: str, lease: float) -> Any:
         if folder is not None:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         coordinator = coordination.get_coordinator(url if folder else _leased(url, lease), member)
-        coordinator.start(start_heart=False)
     except (OSError, ToozError) as error:
         raise SentryError(_failed(url, error)) from error
     except (RuntimeError, ImportError) as error:
@@ -163,6 +158,10 @@ def _coordinator(url: str, lease: float) -> Any:
     except ValueError as error:
         # Not said is what it says: it may hold the password.
         raise UserError(f"[ownership] backend_url: not a URL that the driver for {_scheme(url)} takes") from error
+    try:
+        coordinator.start(start_heart=False)
+    except failures() as error:
+        raise SentryError(_failed(url, error)) from error
     return coordinator
 
 
@@ -183,29 +182,23 @@ def _seconds(url: str, lease: float) -> float | None:
 
 
 def _acquired(lock: Any, url: str) -> bool:
-    from tooz import ToozError
-
     try:
         return bool(lock.acquire(blocking=False))
-    except (OSError, ToozError) as error:
+    except failures() as error:
         raise SentryError(_failed(url, error)) from error
 
 
 def _let_go(lock: Any, url: str) -> None:
     """Release the lock; one that cannot be released lapses with its lease."""
-    from tooz import ToozError
-
     try:
         reached(url)
         lock.release()
-    except (OSError, ToozError, SentryError) as error:
+    except failures(SentryError) as error:
         LOG.warning("a lock could not be released, and ends with its lease: %s", type(error).__name__)
 
 
 def _stopped(coordinator: Any, url: str) -> None:
-    from tooz import ToozError
-
-    with contextlib.suppress(OSError, ToozError, SentryError):
+    with contextlib.suppress(*failures(SentryError)):
         reached(url)
         coordinator.stop()
 
@@ -216,7 +209,7 @@ def _scheme(url: str) -> str:
 
 def _failed(url: str, error: BaseException) -> str:
     """What a backend says may quote its URL, and so a password: then only the kind of the error is told."""
-    told, secret = str(error), urlsplit(url).password
+    told, secret = str(error) or type(error).__name__, urlsplit(url).password
     told = type(error).__name__ if secret and secret in told else told
     return f"[ownership] backend_url: the {_scheme(url)} backend failed: {told}"
 

@@ -38,7 +38,7 @@ DATA_PLANE = {
 }
 # What tests and benchmarks drive beside the lab, by what it is for; `cloudsentry lab install GROUP` brings it.
 GROUPS: Mapping[str, Mapping[str, str]] = {
-    "agents": {"redis-server": "redis-server", "postgresql": "/usr/lib/postgresql"},
+    "agents": {"etcd-server": "etcd", "redis-server": "redis-server", "postgresql": "/usr/lib/postgresql"},
     "browser": {"chromium": "chromium"},
     "gateway": {
         "wireguard-go": "wireguard-go",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -18,7 +19,7 @@ from benchmarks.agents import servers
 from cloudsentry.drivers.pool.fake import FakeCloud
 from cloudsentry.errors import Lost, Owned, SentryError
 from cloudsentry.journal import Journal
-from cloudsentry.journal.ownership import owned
+from cloudsentry.journal.ownership import Hold, owned
 from cloudsentry.journal.store import Store
 from cloudsentry.spec.load import digest, dump, load_text
 
@@ -173,19 +174,37 @@ def test_a_lease_that_cannot_be_renewed_ends_by_its_own_clock(journal_url: str) 
     with servers.redis() as lonely, owned("koshien", lonely, lease=LEASE, fences=journal.fences) as hold:
         hold.check()
         subprocess.run(["redis-cli", "-u", lonely, "FLUSHALL"], check=True, capture_output=True)
-
-        def over() -> bool:
-            try:
-                hold.check()
-            except Lost:
-                return True
-            return False
-
-        until(over)
+        until(lambda: over(hold))
         with pytest.raises(Lost):
             journal.under(hold).begin("koshien", 1, "apply", [])
     assert journal.runs("koshien") == ()
     journal.close()
+
+
+def test_an_etcd_that_goes_under_a_held_lock_ends_the_lease_and_no_more(
+    journal_url: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    journal = Journal(journal_url)
+    running = contextlib.ExitStack()
+    url = running.enter_context(servers.etcd())
+    with owned("koshien", url, lease=LEASE, fences=journal.fences) as hold:
+        before = hold._until
+        until(lambda: hold._until > before + LEASE)  # renewed more than once
+        assert not free(url)
+        running.close()
+        until(lambda: over(hold))
+        with pytest.raises(Lost):
+            journal.under(hold).begin("koshien", 1, "apply", [])
+    assert "Traceback" not in capfd.readouterr().err
+    journal.close()
+
+
+def over(hold: Hold) -> bool:
+    try:
+        hold.check()
+    except Lost:
+        return True
+    return False
 
 
 def test_a_password_of_the_backend_is_in_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
