@@ -7,7 +7,8 @@ A pool behind a VIP on a network that is one layer 2 over both sites. While it m
 break connections, hypervisors do not bring servers up, and the moving process is killed with SIGKILL. What an operator
 would do is done: `migrate retry` of what is listed as open or failed, then `migrate run` of what is still at home. Each
 pass has its faults anew, the last ones have none. At the end every server must serve, once, at one of the clouds, and
-nothing of the moves may be left.
+nothing of the moves may be left. Of a run that was ended early and whose event still stands, ``--ended FILE`` counts
+that, FILE being what it had told on stderr.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import openstack
@@ -149,7 +151,17 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=2)
     parser.add_argument("--faulty", type=int, default=4, help="passes with faults")
     parser.add_argument("--minutes", type=float, default=60, help="after which nothing new is begun")
+    parser.add_argument(
+        "--ended", type=Path, metavar="FILE", help="only count what such a run has left, then destroy it"
+    )
     args = parser.parse_args()
+    if args.ended:
+        lines = [json.loads(line) for line in args.ended.read_text().splitlines() if line.startswith('{"pass"')]
+        moves = program("migrate", "list", "--event", NAME)
+        end = standing(args.count)
+        subprocess.run([PROGRAM, "event", "destroy", NAME, "--yes"], stdout=subprocess.DEVNULL, check=False)
+        narrow()
+        return told(args, end, moves, lines, None, sum(row["Seconds"] for row in moves))
     wide()
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         yaml.safe_dump(event(args.count), file)
@@ -174,21 +186,33 @@ def main() -> None:
         subprocess.run([PROGRAM, "lab", "fault", "clear"], stdout=subprocess.DEVNULL, check=False)
         subprocess.run([PROGRAM, "event", "destroy", NAME, "--yes"], stdout=subprocess.DEVNULL, check=False)
         narrow()
-    told = {
-        "command": "python benchmarks/moves/fifty.py " + " ".join(sys.argv[1:]),
+    return told(args, end, moves, passes, struck, took)
+
+
+def told(
+    args: argparse.Namespace,
+    end: dict[str, Any],
+    moves: list[dict[str, Any]],
+    passes: list[dict[str, Any]],
+    struck: Counter[str] | None,
+    took: float,
+) -> None:
+    """As JSON; ``struck`` is None where nobody knows any more."""
+    found = {
+        "command": f"python benchmarks/moves/fifty.py {' '.join(sys.argv[1:])}".partition(" --ended")[0],
         "mover": args.mover,
         "end": end,
         "left_after_destroy": left(),
         "moves": dict(Counter(row["State"] for row in moves)),
         "failures_mended": sum(row["Failures"] for row in moves),
-        "faults_struck": struck.total(),
-        "struck": dict(struck),
+        "faults_struck": None if struck is None else struck.total(),
+        "struck": dict(struck or {}),
         "kills": sum(one["killed"] for one in passes),
         "passes": passes,
         "seconds": round(took, 1),
         "machine_load": round(os.getloadavg()[0], 1),
     }
-    print(json.dumps(told, indent=1))
+    print(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":

@@ -88,10 +88,11 @@ def warm(told: dict[str, Any]) -> list[str]:
 
 def fifty(told: dict[str, Any]) -> list[str]:
     """A line per figure."""
-    end, left = told["end"], told["left_after_destroy"]
+    end, left, struck, which = told["end"], told["left_after_destroy"], told["faults_struck"], told["struck"]
     rows: list[list[object]] = [
         ["servers", end["wanted"]],
-        ["faults that struck, kills", f"{told['faults_struck']}, {told['kills']}"],
+        ["faults that struck, kills", f"{'not kept' if struck is None else struck}, {told['kills']}"],
+        *([["of them", "; ".join(f"{name} {hits}" for name, hits in which.items())]] if which else []),
         ["moves done, undone, other", ", ".join(str(told["moves"].get(state, 0)) for state in ("done", "undone")) + ", "
          + str(sum(count for state, count in told["moves"].items() if state not in ("done", "undone")))],
         ["in the end at the new cloud, at home, ACTIVE", f"{end['at_target']}, {end['at_home']}, {end['active']}"],
