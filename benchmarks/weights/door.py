@@ -7,7 +7,7 @@
 as many servers, all in the place of others, and half of them gone again; at last `event destroy` (clients go
 home, then everything is removed).
 A failed request is one that broke, timed out (20 s), was cut short or was not answered with 200. Writes
-docs/balancing/door-DRIVER.json.
+docs/balancing/door-DRIVER.json; with --append the file's own runs stay, and only those that are missing are made.
 """
 
 from __future__ import annotations
@@ -130,10 +130,12 @@ class Crowd:
         self.told |= {kind: json.loads(one.communicate("", timeout=60)[0]) for kind, one in self._clients.items()}
 
 
-def measured(driver: str, front: Front, runs: int, seconds: float, path: Path) -> None:
-    """Come, go up and down so often, and go; written after each run. After so many seconds no run is begun."""
+def measured(driver: str, front: Front, runs: int, seconds: float, path: Path, each: list[dict[str, Any]]) -> None:
+    """Come, go up and down so often, and go; written after each run, behind what is in ``each`` already.
+
+    After so many seconds no run is begun.
+    """
     until = time.monotonic() + seconds
-    each: list[dict[str, Any]] = []
 
     def told(what: str, crowd: Crowd) -> None:
         each.append({"what": what} | crowd.told)
@@ -172,13 +174,19 @@ def main() -> None:
     parser.add_argument("--driver", action="append", choices=DRIVERS)
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=3600, help="no run is begun after so many (default: 3600)")
+    parser.add_argument("--append", action="store_true", help="keep the file's runs, and make those that are missing")
     asked = parser.parse_args()
     for driver in asked.driver or DRIVERS:
+        path = OUT / f"door-{driver}.json"
+        each: list[dict[str, Any]] = json.loads(path.read_text())["each"] if asked.append else []
+        runs = asked.runs - sum("replaced" in one["what"] for one in each)
+        if runs <= 0:
+            continue
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "prefixes.txt").write_text("198.51.100.0/24 64500\n")
             front = Front(driver, Path(folder))
             try:
-                measured(driver, front, asked.runs, asked.seconds, OUT / f"door-{driver}.json")
+                measured(driver, front, runs, asked.seconds, path, each)
             finally:
                 front.end()
 

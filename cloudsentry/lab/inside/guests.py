@@ -199,6 +199,8 @@ class Guest:
             quotas.leave(host, self.uuid)
         ports = self.record().get("ports", [])
         wires.unplug(self.cloud, [_outer(port["id"]) for port in ports])
+        # Daemons that were brought into the server from outside are in none of its groups.
+        wires.clear(self.netns)
         wires.remove(self.netns)
         self._tidy(ports)
         with contextlib.suppress(FileNotFoundError):

@@ -14,6 +14,7 @@ import ipaddress
 import json
 import os
 import shutil
+import signal
 import subprocess
 import zlib
 from collections.abc import Iterator, Sequence
@@ -131,6 +132,16 @@ def remove(netns: str) -> None:
             ip("netns", "del", netns)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(f"{lab()}/run/netns/{netns}")
+
+
+def clear(netns: str) -> None:
+    """Nothing runs in the namespace, whoever started it there: all of it ends with the machine that it stands for."""
+    if not exists(netns):
+        return
+    with contextlib.suppress(OSError):
+        for pid in ip("netns", "pids", netns).split():
+            with contextlib.suppress(OSError):
+                os.kill(int(pid), signal.SIGKILL)
 
 
 def site(cloud: str) -> str:
