@@ -362,8 +362,12 @@ def test_agent_and_gateway_derive_the_same_keys() -> None:
         ({"allow": ["udp/53", "icmp"]}, ["udp dport { 53 }", "icmp type echo-request"], ["tcp dport"]),
         (
             {"mode": "l3", "far_cidr": "10.8.0.0/24"},
-            ["ip saddr 10.8.0.0/24 ip daddr 10.9.30.0/24 tcp dport"],
-            ["vxlan0"],
+            [
+                "ip saddr 10.8.0.0/24 ip daddr 10.9.30.0/24 tcp dport { 80 } accept",
+                # Of a connection that the other gateway has let through, the first packet may be an answer.
+                "ip saddr 10.9.30.0/24 ip daddr 10.8.0.0/24 tcp sport { 80 } tcp flags & (syn | ack) != syn accept",
+            ],
+            ["vxlan0", "ip saddr 10.9.30.0/24 ip daddr 10.8.0.0/24 tcp dport"],
         ),
     ],
 )

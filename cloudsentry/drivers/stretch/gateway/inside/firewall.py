@@ -1,7 +1,8 @@
 """What may cross, and who may speak to the gateway itself: one nftables ruleset, written as a whole.
 
-Layer 2 is filtered without connection tracking, which bridges have in new kernels only: towards the side that serves
-go packets to the named ports, back come packets from them that do not open a connection.
+Nothing depends on connection tracking: bridges have it in new kernels only, and it knows nothing of what the other
+gateway of the pair has let through. Towards the side that serves go packets to the named ports, back come packets from
+them that do not open a connection.
 """
 
 import machine
@@ -93,8 +94,13 @@ def _routed(config, card, tunnels):
     sides = {inside: config.near_cidr, wan: config.far_cidr}
     for source, target in _ways(config, inside, wan):
         way = f"iifname {source} oifname {target} ip saddr {sides[source]} ip daddr {sides[target]}"
-        lines += [f"{way} {protocol} dport {ports} ct state new accept" for protocol, ports in _ports(config)]
-        lines += [f"{way} icmp type echo-request accept"] * ("icmp" in config.allow)
+        back = f"iifname {target} oifname {source} ip saddr {sides[target]} ip daddr {sides[source]}"
+        for protocol, ports in _ports(config):
+            # Who takes over knows of no connection, and the first of its packets may be an answer.
+            opens = " tcp flags & (syn | ack) != syn" if protocol == "tcp" else ""
+            lines += [f"{way} {protocol} dport {ports} accept", f"{back} {protocol} sport {ports}{opens} accept"]
+        if "icmp" in config.allow:
+            lines += [f"{way} icmp type echo-request accept", f"{back} icmp type echo-reply accept"]
     # Hosts inside believe in their own card's MTU: the tunnel's is less.
     mss = config.tunnel_mtu - 40
     lines.insert(0, f"tcp flags syn tcp option maxseg size > {mss} tcp option maxseg size set {mss}")
