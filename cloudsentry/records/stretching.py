@@ -34,8 +34,8 @@ class Probe:
 
     ``up``: packets come back. ``loss`` in percent, ``rtt`` in ms (None: nothing came back). ``whole``: a packet of
     full size (``mtu`` bytes) crosses unfragmented; None where it was not tried. ``twice`` are addresses that two
-    own. ``age`` is in seconds, by the cloud's clock. ``heard``: anything at all has come by the tunnel since the far end
-    was called; None where nobody tells. ``detail`` says by what a far end is seen that no packets were sent to.
+    own. ``age`` is in seconds, by the cloud's clock. ``heard``: anything at all has come by the tunnel since the far
+    end was called; None where nobody tells. ``detail`` says by what a far end is seen that no packets were sent to.
     """
 
     by: str
