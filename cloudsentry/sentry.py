@@ -352,6 +352,7 @@ class Sentry:
     def rollback(self, name: str, to: int | None = None, *, listen: Listener = silent) -> Report:
         """Apply an earlier revision of an event (default: the one before the newest); 0 is nothing: a destroy.
 
+        An event that was destroyed comes back as new servers.
         Raises `UserError` where there is no such revision, and what `apply` raises.
         """
         newest = self._newest(name)
@@ -363,7 +364,9 @@ class Sentry:
         earlier = self._journal.revision(name, number)
         if earlier is None:
             raise UserError(f"event {name} has no revision {number}; it has 1 to {newest.number}")
-        return self.apply(from_dict(json.loads(earlier.body)), since=newest.number, listen=listen)
+        row = self._journal.event(name)
+        stands = row is not None and row.state == "kept"
+        return self.apply(from_dict(json.loads(earlier.body)), since=newest.number if stands else None, listen=listen)
 
     def retry_run(self, number: int, *, listen: Listener = silent) -> Report:
         """Go on with a run that stopped: its revision once more. Raises `UserError` where that is not the newest."""

@@ -50,6 +50,15 @@ def test_rollback_to_a_revision_by_number(sentry: Sentry) -> None:
     assert hosts("private")["private-xeon1"] == 1
 
 
+def test_a_destroyed_event_comes_back_by_its_revision(sentry: Sentry) -> None:
+    sentry.apply(event(koshien()))
+    stood = hosts("private")
+    assert sentry.destroy("koshien-2010").outcome == "done"
+    assert sentry.rollback("koshien-2010", 1).outcome == "done"
+    assert hosts("private") == stood
+    assert sentry.show("koshien-2010")[0].state == "kept"
+
+
 def test_rollback_to_zero_leaves_nothing(sentry: Sentry) -> None:
     sentry.apply(event(koshien()))
     with pytest.raises(UserError, match="no earlier revision"):
