@@ -174,7 +174,7 @@ def plan_destroy(event: str, snapshot: Snapshot, revision: str = "", forsaken: t
     steps: list[Step] = []
     for balancers in snapshot.balancers:
         going = _delete_balancers(balancers, keep=frozenset())
-        steps += before([*last_transfers(balancers, going), *going] if homewards else going, homewards, ends=True)
+        steps += before([*last_transfers(balancers, going), *going] if homewards else going, homewards, forsaken)
     steps = [finished(step, steps) for step in steps]
     first = tuple(step.id for step in steps)
     for pools in snapshot.pools:

@@ -127,22 +127,23 @@ def _behind(event: Event, step: Step, writes: dict[str, str]) -> Step:
     return replace(step, after=after)
 
 
-def before(steps: Iterable[Step], steering: Sequence[Step], *, ends: bool = False) -> list[Step]:
+def before(steps: Iterable[Step], steering: Sequence[Step], forsaken: tuple[str, ...] = ()) -> list[Step]:
     """The same steps; what drains or removes at a balancer waits for the steering that may take clients from it.
 
-    Where the event ``ends``, it waits for the steering's end, whatever that is: means that are gone hold up nothing.
+    Steering at ``forsaken`` places is waited for whatever its end.
     """
-    ids = tuple(sorted(step.id for step in steering if step.verb != "forget"))
-    return [_waits(step, ids, ends) for step in steps]
+    turns = sorted((step for step in steering if step.verb != "forget"), key=lambda step: step.id)
+    done = tuple(step.id for step in turns if step.cloud not in forsaken)
+    ended = tuple(step.id for step in turns if step.cloud in forsaken)
+    return [_waits(step, done, ended) for step in steps]
 
 
-def _waits(step: Step, ids: tuple[str, ...], ends: bool) -> Step:
+def _waits(step: Step, done: tuple[str, ...], ended: tuple[str, ...]) -> Step:
     goes = step.family == "balancer" and (step.verb in ("drain", "settle") or step.id.endswith(("/remove", "/last")))
-    if not (ids and goes):
+    if not goes or not (done or ended):
         return step
-    if ends:
-        return replace(step, behind=tuple(sorted({*step.behind, *ids})))
-    return replace(step, after=tuple(sorted({*step.after, *ids})))
+    after, behind = sorted({*step.after, *done}), sorted({*step.behind, *ended})
+    return replace(step, after=tuple(after), behind=tuple(behind))
 
 
 def last_transfers(view: BalancerView, going: Iterable[Step]) -> list[Step]:

@@ -47,10 +47,19 @@ def nothing_but_the_steering() -> bool:
     return not balancers and not servers("private") and not servers("public")
 
 
-def test_means_that_do_not_let_go_hold_up_nothing_else_and_are_named(sentry: Sentry) -> None:
+def test_means_that_answer_and_do_not_let_go_keep_the_balancer_up_for_their_clients(sentry: Sentry) -> None:
     assert sentry.apply(body()).outcome == "done"
     breaks("Revert")
     report = again(lambda hall: hall.destroy("koshien-2010"))
+    assert report.outcome == "failed"
+    assert f"{PLACE}: steering clients" in report.left
+    assert FakeBalancers.named("private").state.balancers
+
+
+def test_means_that_do_not_let_go_hold_up_nothing_once_they_are_forsaken(sentry: Sentry) -> None:
+    assert sentry.apply(body()).outcome == "done"
+    breaks("Revert")
+    report = again(lambda hall: hall.destroy("koshien-2010", forsaken=(PLACE,)))
     assert report.outcome == "failed"
     assert nothing_but_the_steering()
     assert report.left == (f"{PLACE}: steering clients",)
