@@ -41,7 +41,7 @@ LISTING = {"pool": ("nova", "fake"), "balancer": ("octavia", "fake")}
 ORDER = ("balancer", "server", "server group", *marked.KINDS)
 """In which order things are deleted: what uses others goes before them."""
 
-SWEPT = ("vlan", "vpnaas", "gateway", "router")
+SWEPT = ("vlan", "vpnaas", "bgpvpn", "gateway", "router")
 """Drivers of stretches whose objects the sweep of a cloud finds."""
 
 

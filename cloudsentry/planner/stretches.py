@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import ipaddress
+import itertools
 from collections.abc import Iterable
 
 from cloudsentry.planner.units import digest
@@ -269,6 +270,10 @@ def _on(stretch: StretchSpec, name: str, pool: Pool) -> bool:
     return name in networks or bool(networks & set(stretch.subnets.get(pool.site, ())))
 
 
+KINDS = ("cidr", "address", "exports", "imports")
+"""Of facts, those that are held against the far end's."""
+
+
 def _changed(sites: list[_Site]) -> Iterable[str]:
     for site in sites:
         if site.end is not None and site.end.mark.template not in ("", site.template):
@@ -280,13 +285,20 @@ def _changed(sites: list[_Site]) -> Iterable[str]:
 
 def _collisions(name: str, sites: list[_Site]) -> Iterable[str]:
     """What only shows with both sides in view: the same addresses reached, or owned, at both."""
-    one, other = ({kind: _facts(site, kind) for kind in ("cidr", "address")} for site in sites)
+    one, other = ({kind: _facts(site, kind) for kind in KINDS} for site in sites)
     for near in one["cidr"]:
         for far in other["cidr"]:
             if _overlap(near, far):
                 yield f"stretch {name}: {near} on {sites[0].cloud} and {far} on {sites[1].cloud} overlap"
     for address in sorted(set(one["address"]) & set(other["address"])):
         yield f"stretch {name}: the address {address} is in use on {sites[0].cloud} and on {sites[1].cloud}"
+    for (site, facts), (beyond, theirs) in itertools.permutations(zip(sites, (one, other), strict=True)):
+        told, heard = facts["exports"], theirs["imports"]
+        if told and heard and not set(told) & set(heard):
+            yield (
+                f"stretch {name}: of what the BGPVPN on {site.cloud} exports ({', '.join(told)}) the one on "
+                f"{beyond.cloud} imports nothing ({', '.join(heard)}): no route would come across"
+            )
 
 
 def _facts(site: _Site, kind: str) -> list[str]:
@@ -344,5 +356,18 @@ def closings(
         )
         for view in snapshot.stretches
         for end in view.ends
-        if (view.cloud, view.driver, end.mark.unit) not in keep
+        if (view.cloud, view.driver, end.mark.unit) not in keep and not _held(snapshot, view, end, keep)
     ]
+
+
+def _held(snapshot: Snapshot, view: StretchView, end: End, keep: set[tuple[str, str, str]]) -> bool:
+    """Whether another driver's end has all that this one has: a network without any tag is every driver's guess."""
+    mine = set(end.objects)
+    for other in (one for one in snapshot.stretches if one.cloud == view.cloud and one.driver != view.driver):
+        theirs = other.named(end.mark.unit)
+        if theirs is None or not mine <= set(theirs.objects):
+            continue
+        kept = (other.cloud, other.driver, end.mark.unit) in keep
+        if kept or len(mine) < len(theirs.objects) or other.driver < view.driver:
+            return True
+    return False

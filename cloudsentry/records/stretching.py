@@ -114,7 +114,9 @@ class End:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """Something of one side that must fit the other. ``kind``: ``cidr`` (reached there) or ``address`` (in use)."""
+    """Something of one side that must fit the other. ``kind``: ``cidr`` (reached there), ``address`` (in use), and
+    of a BGPVPN ``exports`` and ``imports`` (route targets).
+    """
 
     unit: str
     kind: str

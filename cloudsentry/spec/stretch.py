@@ -21,6 +21,9 @@ OWN = {
         {"mode", "cidr", "cidrs", "mtu", "allocation", "external", "image", "flavor", "zone", "port"}
         | {"allow", "origin", "lease", "transport"}
     ),
+    "bgpvpn": frozenset(
+        {"bgpvpn", "mode", "cidr", "cidrs", "mtu", "allocation", "gateway", "adopt", "routers", "origin"}
+    ),
     "router": frozenset(
         {"cidrs", "mtu", "external", "image", "flavor", "zone", "port", "allow", "origin", "lease"}
         | {"home", "hypervisor", "uplinks"}
@@ -32,6 +35,7 @@ NEEDED = {
     "vlan": ("physical_network", "vlan", "cidr", "allocation"),
     "vpnaas": ("subnets",),
     "gateway": ("image", "flavor"),
+    "bgpvpn": ("bgpvpn",),
     "router": ("cidrs", "image", "flavor", "home", "hypervisor"),
 }
 
@@ -39,7 +43,7 @@ ANY = "-"
 """How the place of a router calls the cloud's only external network."""
 
 MODES = {"l2": ("cidr", "allocation"), "l3": ("cidrs",)}
-"""What `gateway` needs further."""
+"""What `gateway` and `bgpvpn` need further."""
 
 LEASED = ("gateway", "router")
 """Drivers whose ends shut themselves when nobody renews their lease."""
@@ -67,31 +71,43 @@ Text = Annotated[str, Field(min_length=1, max_length=255)]
 class StretchSpec(Part):
     """A private network that two sites share, or a tunnel between networks of theirs."""
 
-    driver: str = Field(description="A driver of the family cloudsentry.stretch: vlan, vpnaas, gateway, router.")
+    driver: str = Field(
+        description="A driver of the family cloudsentry.stretch: vlan, vpnaas, bgpvpn, gateway, router."
+    )
     between: list[Name] = Field(min_length=2, max_length=2, description="The two sites, each with a cloud of its own.")
     physical_network: CloudName | None = Field(
         None, description="vlan: the provider network that the operator has joined between the sites."
     )
     vlan: Annotated[int, Field(ge=1, le=4094)] | None = Field(None, description="vlan: the VLAN id, the same at both.")
     mode: Literal["l2", "l3"] = Field(
-        "l2", description="gateway: one layer 2, or two networks with a route between them."
+        "l2", description="gateway, bgpvpn: one layer 2, or two networks with a route between them."
     )
-    cidr: Text | None = Field(None, description="vlan, gateway: the addresses of the whole stretched network.")
+    cidr: Text | None = Field(None, description="vlan, gateway, bgpvpn: the addresses of the whole stretched network.")
     cidrs: dict[Name, Text] = Field(
-        default_factory=dict, description="router, and gateway with mode l3: by site, the addresses of its network."
+        default_factory=dict,
+        description="router, gateway and bgpvpn with mode l3: by site, the addresses of its network.",
     )
     mtu: Annotated[int, Field(ge=MTU_LEAST, le=MTU_MOST)] | None = Field(
-        None, description="vlan, gateway, router: bytes of the largest packet; what the way carries where absent."
+        None,
+        description="vlan, gateway, router, bgpvpn: bytes of the largest packet; what the way carries where absent.",
     )
     allocation: dict[Name, AddressRange] = Field(
-        default_factory=dict, description="vlan, gateway: by site, the addresses that its servers get."
+        default_factory=dict, description="vlan, gateway, bgpvpn: by site, the addresses that its servers get."
     )
     gateway: Name | None = Field(
-        None, description="vlan: the site that has the gateway (the first address) and DHCP; neither has where absent."
+        None,
+        description="vlan, bgpvpn with l2: the site that has the gateway (the first address) and DHCP; none if absent.",
     )
     adopt: dict[Name, Text] = Field(
         default_factory=dict,
-        description="vlan: by site, the network that is there already; it is neither made nor removed.",
+        description="vlan, bgpvpn: by site, the network that is there already; it is neither made nor removed.",
+    )
+    bgpvpn: dict[Name, Text] = Field(
+        default_factory=dict, description="bgpvpn: by site, the operator's BGPVPN, by name or id."
+    )
+    routers: dict[Name, Text] = Field(
+        default_factory=dict,
+        description="bgpvpn with l3: by site, the router that is there already, with every network behind it.",
     )
     subnets: dict[Name, list[Text]] = Field(
         default_factory=dict, description="vpnaas: by site, the subnets that reach each other."
@@ -152,6 +168,8 @@ class StretchSpec(Part):
             found = self._gateway_options(site)
         elif self.driver == "vpnaas":
             found = {"subnets": ",".join(self.subnets.get(site, ())), "external": self.external.get(site, "")}
+        elif self.driver == "bgpvpn":
+            found = self._bgpvpn_options(site)
         else:
             found = {
                 "physical_network": self.physical_network or "",
@@ -164,6 +182,20 @@ class StretchSpec(Part):
                 **self._probing(site),
             }
         return tuple(sorted((key, value) for key, value in found.items() if value))
+
+    def _bgpvpn_options(self, site: str) -> dict[str, str]:
+        routed = self.mode == "l3"
+        return {
+            "bgpvpn": self.bgpvpn.get(site, ""),
+            "mode": self.mode,
+            "cidr": self.cidrs.get(site, "") if routed else self.cidr or "",
+            "far_cidr": self.cidrs.get(self.far(site), "") if routed else "",
+            "mtu": str(self.mtu or ""),
+            "allocation": "" if routed else _tight(self.allocation.get(site, "")),
+            "gateway": "yes" if self.gateway == site and not routed else "",
+            "adopt": self.adopt.get(site, ""),
+            "router": self.routers.get(site, ""),
+        }
 
     def _probing(self, site: str) -> dict[str, str]:
         """The last address of each share is the prober's, where there is one."""

@@ -50,7 +50,7 @@ def _sites(tree: Tree, root: Mapped, path: Path, stretch: Mapped) -> Iterator[Fa
         elif clouds[0] is not None and clouds[0] == clouds[1]:
             message = f"both sites are the cloud '{clouds[0]}', which needs no stretch: give its servers one network"
             yield tree.fault((*path, "between"), message, at_key=True)
-    for key in ("allocation", "subnets", "external", "cidrs", "image", "flavor", "zone", "adopt"):
+    for key in ("allocation", "subnets", "external", "cidrs", "image", "flavor", "zone", "adopt", "bgpvpn", "routers"):
         for site in _mapping(stretch.get(key)):
             if between and site not in between:
                 message = f"'{site}' is none of the two sites{nearest(site, between)}"
@@ -71,7 +71,7 @@ def _keys(tree: Tree, path: Path, stretch: Mapped) -> Iterator[Fault]:
             known |= {key}  # told once
             yield tree.fault((*path, key), f"the driver '{driver}' has no {key} ('{other}' has)", at_key=True)
     mode = stretch.get("mode", "l2")
-    further = MODES.get(mode, ()) if driver == "gateway" and isinstance(mode, str) else ()
+    further = MODES.get(mode, ()) if driver in ("gateway", "bgpvpn") and isinstance(mode, str) else ()
     for key in (*NEEDED[driver], *further):
         if key not in stretch:
             what = f"the driver '{driver}'" + (f" with mode {mode}" if key in further else "")
@@ -79,7 +79,7 @@ def _keys(tree: Tree, path: Path, stretch: Mapped) -> Iterator[Fault]:
     if driver == "vlan" and ("image" in stretch) != ("flavor" in stretch):
         there, lacks = ("image", "flavor") if "image" in stretch else ("flavor", "image")
         yield tree.fault((*path, there), f"a prober needs both an image and a flavor: add '{lacks}'", at_key=True)
-    for key in ("allocation", "subnets", "cidrs", "image", "flavor"):
+    for key in ("allocation", "subnets", "cidrs", "image", "flavor", "bgpvpn"):
         given = _mapping(stretch.get(key))
         for site in _between(stretch) if given else ():
             if site not in given:
@@ -103,16 +103,25 @@ def _together(tree: Tree, root: Mapped, name: str, stretch: Mapped) -> Iterator[
 
 def _adopted(tree: Tree, root: Mapped, name: str, stretch: Mapped) -> Iterator[Fault]:
     """A network that is there already has a name of its own, by which the pools of its site know it."""
-    adopted = _mapping(stretch.get("adopt"))
-    if adopted and all(site in adopted for site in _between(stretch)):
+    adopted, routers = _mapping(stretch.get("adopt")), _mapping(stretch.get("routers"))
+    if stretch.get("driver") != "bgpvpn" and adopted and all(site in adopted for site in _between(stretch)):
         message = "at least one end is to be made: two networks that are there need no stretch"
         yield tree.fault(("stretches", name, "adopt"), message, at_key=True)
+    if routers and stretch.get("mode") != "l3":
+        yield tree.fault(("stretches", name, "routers"), "a router joins layer 3: add 'mode: l3'", at_key=True)
+    for both in sorted(adopted.keys() & routers.keys()):
+        message = f"the end at '{both}' is a network or a router, not both"
+        yield tree.fault(("stretches", name, "routers", both), message, at_key=True)
     for pool, body in _mapping(root.get("pools")).items():
         part = _mapping(body)
         networks, site = part.get("networks"), part.get("site")
-        if isinstance(site, str) and site in adopted and isinstance(networks, list) and name in networks:
-            message = f"at '{site}' the network of '{name}' is called '{adopted[site]}': name it so"
-            yield tree.fault(("pools", pool, "networks", networks.index(name)), message)
+        if not isinstance(site, str) or not isinstance(networks, list) or name not in networks:
+            continue
+        spot: Path = ("pools", pool, "networks", networks.index(name))
+        if site in adopted:
+            yield tree.fault(spot, f"at '{site}' the network of '{name}' is called '{adopted[site]}': name it so")
+        elif site in routers:
+            yield tree.fault(spot, f"at '{site}' router '{routers[site]}' joins '{name}': name a network behind it")
 
 
 def _addresses(tree: Tree, path: Path, stretch: Mapped) -> Iterator[Fault]:
@@ -120,6 +129,9 @@ def _addresses(tree: Tree, path: Path, stretch: Mapped) -> Iterator[Fault]:
     cidr = _network(text)
     if isinstance(text, str) and cidr is None:
         yield tree.fault((*path, "cidr"), f"expected a network such as 10.9.8.0/24, found {found(text)}")
+    for site, one in _mapping(stretch.get("cidrs")).items():
+        if isinstance(one, str) and _network(one) is None:
+            yield tree.fault((*path, "cidrs", site), f"expected a network such as 10.9.8.0/24, found {found(one)}")
     taken: list[tuple[str, Address, Address]] = []
     for site, written in _mapping(stretch.get("allocation")).items():
         spot: Path = (*path, "allocation", site)

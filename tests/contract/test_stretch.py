@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import threading
 import time
@@ -23,6 +24,7 @@ from tests.contract.places import LAB, LOOKS, SECONDS
 
 FAMILY = "cloudsentry.stretch"
 VLAN = {"physical_network": "physnet1", "vlan": "139", "cidr": "10.9.39.0/24", "mtu": "1400"}
+BGPVPN = {"bgpvpn": "contract-backbone", "mode": "l3"}
 GATEWAY = {
     "mode": "l2",
     "cidr": "10.9.36.0/24",
@@ -46,6 +48,10 @@ OPTIONS: dict[str, dict[str, dict[str, str]]] = {
         "public": {**VLAN, "allocation": "10.9.39.100-10.9.39.199"},
     },
     "vpnaas": {"private": {"subnets": "front,origin"}, "public": {"subnets": "front"}},
+    "bgpvpn": {
+        "private": {**BGPVPN, "cidr": "10.9.32.0/24", "far_cidr": "10.9.33.0/24"},
+        "public": {**BGPVPN, "cidr": "10.9.33.0/24", "far_cidr": "10.9.32.0/24"},
+    },
     "gateway": {
         "private": {**GATEWAY, "side": "1", "allocation": "10.9.36.10-10.9.36.99", "serves": "near"},
         "public": {**GATEWAY, "side": "2", "allocation": "10.9.36.100-10.9.36.199", "serves": "far"},
@@ -139,11 +145,29 @@ def pair(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_pa
         opened = {cloud: open_cloud(cloud) for cloud in ("private", "public")}
         ends = {cloud: point.load()(cloud, connect=opened.__getitem__) for cloud in opened}
         made = Pair(point.name, ends, lambda: sum(cloud.calls().writes for cloud in opened.values()))
+    with backbone() if point.name == "bgpvpn" else contextlib.nullcontext():
+        try:
+            yield made
+        finally:
+            for cloud in made.ends:
+                made.close(cloud)
+
+
+@contextlib.contextmanager
+def backbone() -> Iterator[None]:
+    """What the operators of both clouds have given: a BGPVPN each, of one route target. Nothing stays associated."""
+    body = {"bgpvpn": {"name": BGPVPN["bgpvpn"], "type": "l3", "route_targets": ["64512:132"]}}
+    path, given = "/bgpvpn/bgpvpns", []
     try:
-        yield made
+        for cloud in map(open_cloud, ("private", "public")):
+            given.append((cloud, cloud.post("network", path, body)["bgpvpn"]["id"]))
+        yield
+        for cloud, id in given:
+            left = cloud.get("network", f"{path}/{id}")["bgpvpn"]
+            assert (left["networks"], left["routers"]) == ([], [])
     finally:
-        for cloud in made.ends:
-            made.close(cloud)
+        for cloud, id in given:
+            cloud.delete("network", f"{path}/{id}")
 
 
 everywhere = pytest.mark.parametrize("pair", drivers(), indirect=True)

@@ -250,6 +250,54 @@ def test_a_tunnel_survives_a_kill_and_its_key_is_in_its_file_alone(lab: Lab, pro
     assert not list(state.rglob("*.psk"))
 
 
+@pytest.fixture
+def backbone(lab: Lab) -> Iterator[dict[str, Any]]:
+    """What the operators of both clouds have given: a BGPVPN each, by cloud."""
+    given = {
+        name: cloud.network.create_bgpvpn(name="test-backbone", type="l3", route_targets=["64512:131"])
+        for name, cloud in lab.clouds.items()
+    }
+    yield given
+    for name, cloud in lab.clouds.items():
+        cloud.network.delete_bgpvpn(given[name])
+
+
+def test_networks_of_both_sites_become_a_part_of_the_operator_s_bgpvpn_and_leave_it(
+    lab: Lab, program: Program, write: Any, backbone: dict[str, Any]
+) -> None:
+    link = {
+        "driver": "bgpvpn",
+        "between": ["nara", "osaka"],
+        "bgpvpn": {"nara": "test-backbone", "osaka": "test-backbone"},
+        "mode": "l3",
+        "cidrs": {"nara": "10.9.42.0/24", "osaka": "10.9.43.0/24"},
+    }
+    pool = {**POOL, "site": "nara", "networks": "none", "pins": [{"count": 0}]}
+    file = write({**VLAN, "event": "test-bgpvpn", "stretches": {"test-bb": link}, "pools": {"none": pool}})
+    assert program.json("event", "apply", file)["outcome"] == "done"
+    ends = program.json("stretch", "list", "test-bgpvpn")
+    assert [(end["Cloud"], end["State"], end["Joined"]) for end in ends] == [
+        ("private", "ACTIVE", True),
+        ("public", "ACTIVE", True),
+    ]
+    assert program.json("event", "apply", file)["writes"] == 0
+    assert program.json("stretch", "check", "test-bgpvpn") == []
+
+    neutron = lab.clouds["public"].network
+    (theirs,) = neutron.bgpvpn_network_associations(backbone["public"])
+    assert neutron.get_network(theirs.network_id).name == "test-bb"
+    neutron.delete_bgpvpn_network_association(backbone["public"], theirs)
+    told = "".join(program.start("stretch", "check", "test-bgpvpn").communicate())
+    assert "this end of stretch test-bb is half made" in told
+    assert program.json("event", "apply", file)["outcome"] == "done"
+    assert len(list(neutron.bgpvpn_network_associations(backbone["public"]))) == 1
+
+    assert program.json("event", "destroy", "test-bgpvpn", "--yes")["outcome"] == "done"
+    assert networks(lab, "test-bgpvpn") == []
+    for name, cloud in lab.clouds.items():
+        assert list(cloud.network.bgpvpn_network_associations(backbone[name])) == []
+
+
 def test_a_pair_of_gateways_carries_the_origin_s_port_and_nothing_else(lab: Lab, program: Program, write: Any) -> None:
     file = write(GATEWAY)
     assert program.json("event", "apply", file)["outcome"] == "done"

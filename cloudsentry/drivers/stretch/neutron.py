@@ -1,4 +1,4 @@
-"""Neutron, as far as both drivers of stretches speak to it.
+"""Neutron, as far as the drivers of stretches speak to it.
 
 An object's description is the event's tag from the very create on, so that one filtered list finds it whenever
 the process ends; its tags, which follow with a second call, hold the whole mark.
@@ -12,9 +12,13 @@ from typing import Any
 
 from cloudsentry.clouds import Cloud
 from cloudsentry.errors import Denied
-from cloudsentry.records.marks import Mark, event_tag
+from cloudsentry.records.marks import PREFIX, Mark, event_tag
 
 SERVICE = "network"
+GATEWAY = f"{PREFIX}-gateway-"
+"""How a tag begins by which `gateway` and `router` know a network of theirs; the end's settings are behind it."""
+BGPVPN = f"{PREFIX}-bgpvpn="
+"""How the tag begins by which `bgpvpn` knows a network or router of its own; the BGPVPN's id is behind it."""
 Item = Mapping[str, Any]
 
 
@@ -34,6 +38,18 @@ def mark_of(item: Item, event: str) -> Mark:
 def own_tags(item: Item, mark: Mark) -> bool:
     """Whether the object bears this very mark (and perhaps more)."""
     return set(mark.tags()) <= set(item.get("tags") or ())
+
+
+def anothers(item: Item) -> bool:
+    """Whether it is a driver's that tags its networks: `vlan` does not."""
+    return any(str(tag).startswith((GATEWAY, BGPVPN)) for tag in item.get("tags") or ())
+
+
+def outside(pools: Iterable[Mapping[str, str]], allocation: str) -> list[str]:
+    """The allocation pools of a subnet, as text, that reach beyond a share such as ``10.9.0.10-10.9.0.99``."""
+    first, last = (int(ipaddress.ip_address(end)) for end in allocation.split("-"))
+    ends = [(ipaddress.ip_address(pool["start"]), ipaddress.ip_address(pool["end"])) for pool in pools]
+    return [f"{low}-{high}" for low, high in ends if int(low) < first or int(high) > last]
 
 
 def tag(cloud: Cloud, kind: str, id: str, tags: Iterable[str]) -> None:

@@ -267,7 +267,7 @@ class GatewayStretch(StretchDriver):
         return self._opened
 
 
-SETTING = f"{PREFIX}-gateway-"
+SETTING = neutron.GATEWAY
 """Tag of the network that says mode, side and port of its end: ``cloudsentry-gateway-l2-1-51820``; a router's says
 further which of its two ends roams (``…-l3-2-51820-near``), and one over TCP that it is (``…-openvpn``)."""
 

@@ -5,7 +5,6 @@ Its tags are not those of a mark. What bears a mark may be deleted as a leak one
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -67,18 +66,17 @@ def faults(
     mark = mark_of(network)
     if mark is not None and (mark.event, mark.unit) != (event, unit):
         yield f"network {name!r} to itself for stretch {unit}: {mark.unit} of event {mark.event} has adopted it"
+    if neutron.anothers(network):
+        yield f"network {name!r} to itself for stretch {unit}: a stretch by gateway or bgpvpn has it"
     mine = [subnet for subnet in subnets(cloud, str(network["id"])) if subnet["cidr"] == options["cidr"]]
     if not mine:
         yield f"subnet {options['cidr']} on network {name!r} for stretch {unit}"
         return
-    first, last = (ipaddress.ip_address(end) for end in options["allocation"].split("-"))
-    for pool in mine[0].get("allocation_pools") or ():
-        low, high = ipaddress.ip_address(pool["start"]), ipaddress.ip_address(pool["end"])
-        if int(low) < int(first) or int(high) > int(last):
-            yield (
-                f"network {name!r} that gives away {first}-{last} at most, for stretch {unit}: its subnet gives away "
-                f"{low}-{high}; shrink its allocation pools, or this share of the stretch's addresses must be larger"
-            )
+    for beyond in neutron.outside(mine[0].get("allocation_pools") or (), options["allocation"]):
+        yield (
+            f"network {name!r} that gives away {options['allocation']} at most, for stretch {unit}: its subnet gives "
+            f"away {beyond}; shrink its allocation pools, or this share of the stretch's addresses must be larger"
+        )
 
 
 def take(cloud: Cloud, mark: Mark, name: str) -> dict[str, Any]:

@@ -58,7 +58,7 @@ class VlanStretch(StretchDriver):
                 self._close(order)
 
     def _ends(self, event: str, full: bool = False) -> tuple[End, ...]:
-        networks = neutron.marked(self._cloud, "networks", event)
+        networks = [one for one in neutron.marked(self._cloud, "networks", event) if not neutron.anothers(one)]
         subnets = neutron.marked(self._cloud, "subnets", event) if networks else []
         adopted = adopt.standing(self._cloud, event)
         subnets += [subnet for network in adopted for subnet in adopt.subnets(self._cloud, str(network["id"]))]
@@ -95,7 +95,8 @@ class VlanStretch(StretchDriver):
             if prober.wanted(options):
                 self._probe(mark, network, options)
             return
-        found = [item for item in neutron.marked(cloud, "networks", mark.event) if _is(item, mark)]
+        networks = neutron.marked(cloud, "networks", mark.event)
+        found = [item for item in networks if _is(item, mark) and not neutron.anothers(item)]
         network = found[0] if found else calls.create_network(cloud, mark, options)
         subnets = neutron.marked(cloud, "subnets", mark.event)
         subnet = next((item for item in subnets if item["network_id"] == network["id"]), None)

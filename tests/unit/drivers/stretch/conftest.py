@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cloudsentry.errors import Conflict, Denied
+from cloudsentry.errors import Conflict, Denied, NotSupported
 
 EXTENSIONS = (
     "provider",
@@ -20,6 +20,7 @@ EXTENSIONS = (
     "ext-gw-mode",
     "vpnaas",
     "vpn-endpoint-groups",
+    "bgpvpn",
 )
 
 
@@ -64,14 +65,26 @@ class FakeNeutron:
         self.add("subnets", name=name, description="", network_id=made["id"], cidr=cidr, gateway_ip=cidr[:-4] + "1")
         return made
 
+    def bgpvpn(self, name: str, type: str = "l3", **fields: Any) -> dict[str, Any]:
+        """What an operator gives to a project."""
+        targets = {"route_targets": ["64512:130"], "import_targets": [], "export_targets": []}
+        return self.add("bgpvpns", **{"name": name, "type": type, **targets, **fields})
+
     def listed(self, service: str, path: str, key: str, *, params: Any = None, microversion: str = "") -> list[Any]:
         kind = path.split("/")[-1]
+        if kind.endswith("_associations"):
+            vpn = self._find("bgpvpns", path.split("/")[-2])
+            return [copy.deepcopy(item) for item in self.items.get(kind, []) if item["bgpvpn_id"] == vpn["id"]]
         if kind == "extensions":
             return [{"alias": alias} for alias in self.extensions]
         if kind == "agents" and not self.admin:
             raise Denied("agents", cloud=self.name, status=403)
         wanted = {name: value for name, value in (params or {}).items() if name != "fields"}
         found = [copy.deepcopy(item) for item in self.items.get(kind, []) if _meets(item, wanted)]
+        for vpn in found if kind == "bgpvpns" else ():
+            for one in ("network", "router"):
+                all_ = self.items.get(f"{one}_associations", [])
+                vpn[f"{one}s"] = [item[f"{one}_id"] for item in all_ if item["bgpvpn_id"] == vpn["id"]]
         hidden = () if self.admin else ("provider:network_type", "provider:physical_network")
         return [{name: value for name, value in item.items() if name not in hidden} for item in found]
 
@@ -90,12 +103,25 @@ class FakeNeutron:
     def post(self, service: str, path: str, body: Any, *, microversion: str = "") -> Any:
         self.writes.append(("POST", path))
         (key, fields), kind = next(iter(body.items())), path.split("/")[-1]
-        extra: dict[str, Any] = {"networks": {"status": "ACTIVE", "mtu": 1500, "shared": False}}.get(kind, {})
+        if kind.endswith("_associations"):
+            return self._associate(path.split("/")[-2], key, kind, fields)
+        usual = {"provider:network_type": "vxlan", "provider:physical_network": None, "provider:segmentation_id": 7}
+        extra: dict[str, Any] = (
+            {"status": "ACTIVE", "mtu": 1500, "shared": False, **usual} if kind == "networks" else {}
+        )
         made = self.add(kind, **{**extra, **fields})
         if kind == "vpnservices":
             made["external_v4_ip"] = "203.0.113.5" if self.name == "private" else "198.51.100.5"
         if kind == "ipsec-site-connections":
             made["status"] = "PENDING_CREATE"
+        return {key: copy.deepcopy(made)}
+
+    def _associate(self, vpn: str, key: str, kind: str, fields: dict[str, Any]) -> Any:
+        """As networking-bgpvpn does: nothing but ids and project, and each thing once."""
+        if any((one["bgpvpn_id"], one.items() >= fields.items()) == (vpn, True) for one in self.items.get(kind, [])):
+            raise NotSupported("is already associated", cloud=self.name, status=400)
+        made = self.add(kind, bgpvpn_id=self._find("bgpvpns", vpn)["id"], **fields)
+        del made["tags"]
         return {key: copy.deepcopy(made)}
 
     def put(self, service: str, path: str, body: Any, *, microversion: str = "") -> Any:
