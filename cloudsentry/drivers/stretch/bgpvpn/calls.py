@@ -19,7 +19,12 @@ FIELDS = {"networks": "network", "routers": "router"}
 
 def bgpvpns(cloud: Cloud, ids: list[str] | None = None) -> list[dict[str, Any]]:
     """Every BGPVPN that the account sees, or those of these ids, sorted by id."""
-    items = cloud.listed(SERVICE, VPNS, "bgpvpns", params=None if ids is None else {"id": ids})
+    try:
+        items = cloud.listed(SERVICE, VPNS, "bgpvpns", params=None if ids is None else {"id": ids})
+    except Conflict as gone:
+        if gone.status in (404, 410):  # the extension is not loaded, or not any more
+            return []
+        raise
     return sorted(items, key=lambda item: str(item["id"]))
 
 

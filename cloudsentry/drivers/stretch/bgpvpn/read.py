@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,10 @@ from cloudsentry.records.stretching import End, Offer
 
 ADOPTION = "adoption"
 """What a network or router that was there already is among an end's objects: it is let go of, and not deleted."""
+
+
+FACT_MAX = 200
+"""Characters of a fact of an offer: a router may have many networks behind it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +84,14 @@ def _offer(part: Part) -> Offer | None:
         pools = [pool for subnet in part.subnets for pool in subnet.get("allocation_pools") or ()]
         found["allocation"] = ";".join(f"{pool['start']}-{pool['end']}" for pool in pools)
         found["mtu"] = str(part.item.get("mtu") or "")
-    return Offer(facts=tuple(sorted((key, value) for key, value in found.items() if value)))
+    return Offer(facts=tuple(sorted((key, _short(value)) for key, value in found.items() if value)))
+
+
+def _short(value: str) -> str:
+    """What a tag holds (255 characters with its key): of more, how many and which, as a digest."""
+    if len(value) <= FACT_MAX:
+        return value
+    return f"{value.count(',') + 1} of digest {hashlib.sha256(value.encode()).hexdigest()[:16]}"
 
 
 def _detail(part: Part) -> str:
@@ -106,7 +118,7 @@ def disagreement(near: Offer, far: Offer) -> str:
 
 
 def _set(offer: Offer, key: str) -> set[str]:
-    return {one for one in offer.get(key).split(",") if one}
+    return {one for one in offer.get(key).split(",") if one and " " not in one}
 
 
 def by_unit(items: Sequence[Item], event: str) -> Mapping[str, list[Item]]:

@@ -79,6 +79,8 @@ class FakeNeutron:
             return [{"alias": alias} for alias in self.extensions]
         if kind == "agents" and not self.admin:
             raise Denied("agents", cloud=self.name, status=403)
+        if kind == "bgpvpns" and "bgpvpn" not in self.extensions:
+            raise Conflict("no such resource", cloud=self.name, status=404)
         wanted = {name: value for name, value in (params or {}).items() if name != "fields"}
         found = [copy.deepcopy(item) for item in self.items.get(kind, []) if _meets(item, wanted)]
         for vpn in found if kind == "bgpvpns" else ():

@@ -264,6 +264,31 @@ def test_each_driver_of_one_event_closes_its_own_alone(bare: Clouds) -> None:
     assert sorted(steps) == sorted([("bgpvpn", "link"), ("vlan", "road")] * 2)
 
 
+def test_an_extension_that_is_unloaded_is_told_and_the_rest_can_go(bare: Clouds) -> None:
+    wanted = event(link=ROUTED)
+    applied(wanted, bare)
+    bare["public"].extensions.remove("bgpvpn")
+    with pytest.raises(PlanError, match="extension 'bgpvpn' of Neutron"):
+        plan_apply(wanted, look(wanted, bare), "r")
+    carried_out(plan_destroy("cup", look(wanted, bare), "r"), wanted, bare)
+    assert all("link" not in [item["name"] for item in cloud.items["networks"]] for cloud in bare.values())
+
+
+def test_a_router_of_many_networks_is_offered_in_what_a_tag_holds(offered: Clouds) -> None:
+    wanted, cloud = event(link=ADOPTING), offered["public"]
+    for nth in range(40):
+        network = cloud.network(f"more{nth}", f"10.8.{nth}.0/24", shared=False)
+        (router,) = cloud.items["routers"]
+        fixed = [{"subnet_id": cloud.items["subnets"][-1]["id"], "ip_address": f"10.8.{nth}.1"}]
+        owner = "network:router_interface"
+        cloud.add("ports", device_id=router["id"], device_owner=owner, network_id=network["id"], fixed_ips=fixed)
+    applied(wanted, offered)
+    tags = [tag for item in offered["private"].items["networks"] for tag in item["tags"]]
+    assert any("41 of digest" in tag for tag in tags)
+    assert max(map(len, tags)) <= 255
+    assert applied(wanted, offered).steps == ()
+
+
 Edit = Callable[[dict[str, Any], Clouds], Any]
 
 
