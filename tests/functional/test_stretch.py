@@ -262,6 +262,7 @@ def backbone(lab: Lab) -> Iterator[dict[str, Any]]:
         cloud.network.delete_bgpvpn(given[name])
 
 
+@pytest.mark.slow
 def test_networks_of_both_sites_become_a_part_of_the_operator_s_bgpvpn_and_leave_it(
     lab: Lab, program: Program, write: Any, backbone: dict[str, Any]
 ) -> None:
