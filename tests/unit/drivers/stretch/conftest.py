@@ -82,6 +82,8 @@ class FakeNeutron:
         if kind == "bgpvpns" and "bgpvpn" not in self.extensions:
             raise Conflict("no such resource", cloud=self.name, status=404)
         wanted = {name: value for name, value in (params or {}).items() if name != "fields"}
+        if kind == "bgpvpns" and wanted:
+            raise NotSupported("invalid attribute for filtering", cloud=self.name, status=400)  # as the real one does
         found = [copy.deepcopy(item) for item in self.items.get(kind, []) if _meets(item, wanted)]
         for vpn in found if kind == "bgpvpns" else ():
             for one in ("network", "router"):
