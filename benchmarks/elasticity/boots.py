@@ -1,7 +1,7 @@
 """How long servers take on a cloud until they are members: batches of several sizes, one after the other. JSON.
 
     python -m benchmarks.elasticity.boots --cloud private --hypervisors private-xeon1 private-xeon2 \\
-        private-opteron1 private-opteron2 --seconds 900 --json docs/boots.json
+        private-opteron1 private-opteron2 --seconds 900 --json docs/scaling/boots.json
 
 A round makes an event of its own that grows batch by batch, and removes it. The boots of every round are added to those
 that the file has, so it may be stopped, and gone on with.

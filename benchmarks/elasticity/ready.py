@@ -1,6 +1,7 @@
 """Are all servers ready T−15 min? Simulated events with boot times that were measured on a cloud. JSON.
 
-    python -m benchmarks.elasticity.ready --boots docs/boots.json --json docs/ready.json --page docs/scaling.rst
+    python -m benchmarks.elasticity.ready --boots docs/scaling/boots.json \\
+        --json docs/scaling/ready.json --page docs/scaling.rst
 
 Every event has a history of its own: runs before it, drawn from the measured boots. Its lead is computed from those
 (`cloudsentry.scaling.leads`), the policy `calendar` orders by it, and the boots that then really happen are drawn anew.

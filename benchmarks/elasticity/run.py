@@ -1,6 +1,6 @@
 """Elasticity: the product's policies against reactive scaling, on seeded crowds. JSON, a table and plots.
 
-    python -m benchmarks.elasticity.run --json docs/elasticity.json --page docs/scaling.rst --plots docs/plots
+    python -m benchmarks.elasticity.run --json docs/scaling/elasticity.json --page docs/scaling.rst --plots docs/plots
 
 Every trace and seed is a piece that is kept (``--pieces``) as long as the code is the same: what was cut off goes on.
 Walk-forward: who decides sees the load of the past and the announcements, nothing else. The constants of the policies

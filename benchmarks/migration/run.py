@@ -2,8 +2,8 @@
 
 Guests of several sizes and loads move between two sites over a path of little and of much delay, each once as the
 hypervisor does it by default and once with what cloudsentry chooses. Needs root, and once `cloudsentry lab install
-migration`. Writes docs/migration.json after each case; `--continue` goes on where a run was ended. The table and the
-plots are made from it by `python -m benchmarks.migration.table`.
+migration`. Writes docs/migration/live.json after each case; `--continue` goes on where a run was ended. The table and
+the plots are made from it by `python -m benchmarks.migration.table`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from benchmarks.migration.measure import LOADS, Case, Result, measure
 from benchmarks.migration.sites import Link, sites
 from cloudsentry.errors import SentryError
 
-OUT = Path(__file__).resolve().parents[2] / "docs" / "migration.json"
+OUT = Path(__file__).resolve().parents[2] / "docs" / "migration" / "live.json"
 MEMORIES = (256, 128, 512)
 DELAYS = (0.4, 40.0)
 WAYS = ("defaults", "chosen")

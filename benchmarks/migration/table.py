@@ -1,4 +1,7 @@
-"""docs/migration.json as a table beside the source's findings, and as plots: `python -m benchmarks.migration.table`."""
+"""docs/migration/live.json as a table beside the source's findings, and as plots.
+
+python -m benchmarks.migration.table
+"""
 
 from __future__ import annotations
 
@@ -104,7 +107,7 @@ def table(found: dict[str, Any]) -> str:
     whole = sum(one["intact"] and one["session"] for one in results)
     load = max(one["machine_load"] for one in results)
     lines = [
-        f".. Made by ``python -m benchmarks.migration.table`` from migration.json, which ``{found['command']}`` wrote.",
+        f".. Made by ``python -m benchmarks.migration.table`` from live.json, which ``{found['command']}`` wrote.",
         "",
         *_listed(
             f"With load, on the long path, total time is {_span(both)} × that of the defaults where those end at all "
@@ -201,8 +204,8 @@ def plot(results: list[dict[str, Any]], path: Path) -> None:
 
 def main() -> None:
     """Table and plot, beside the page that shows them."""
-    found = json.loads((DOCS / "migration.json").read_text(encoding="utf-8"))
-    (DOCS / "migration-table.inc").write_text(table(found), encoding="utf-8")
+    found = json.loads((DOCS / "migration" / "live.json").read_text(encoding="utf-8"))
+    (DOCS / "migration" / "live-table.inc").write_text(table(found), encoding="utf-8")
     plot(found["results"], DOCS / "plots" / "migration.svg")
 
 

@@ -1,6 +1,6 @@
 """An image from one Glance to the other: cloudsentry's stream beside two curls in a pipe, in the same run; and cuts.
 
-    python benchmarks/moves/copy_rate.py --mib 256 --rounds 3 > docs/migration-copy.json
+    python benchmarks/moves/copy_rate.py --mib 256 --rounds 3 > docs/migration/copy.json
 
 Each round copies the same image once each way of copying, in turns. Then the download is cut (the lab's Glance ends
 its connection in the middle) and the bytes that were sent twice are counted. At the end it is tried what the target's

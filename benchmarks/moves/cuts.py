@@ -1,6 +1,6 @@
 """An image's upload over the WAN, cut once in its middle: how many bytes cross, with a conversion host and without.
 
-    python benchmarks/moves/cuts.py --mib 64 > docs/migration-cuts.json
+    python benchmarks/moves/cuts.py --mib 64 > docs/migration/cuts.json
 
 The path (`path.py`) breaks its connection when half of the image has crossed; what `image` does then is done: the copy
 is asked for again. Counted are the bytes towards the public site, and Glance's checksums must be equal.

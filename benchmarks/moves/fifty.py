@@ -1,7 +1,7 @@
 """Fifty servers from one cloud to the other, with a fault in every phase and kills, on the lab: where they end.
 
-    python benchmarks/moves/fifty.py --mover image > docs/migration-fifty-image.json
-    python benchmarks/moves/fifty.py --mover replace > docs/migration-fifty-replace.json
+    python benchmarks/moves/fifty.py --mover image > docs/migration/fifty-image.json
+    python benchmarks/moves/fifty.py --mover replace > docs/migration/fifty-replace.json
 
 A pool behind a VIP on a network that is one layer 2 over both sites. While it moves, services refuse, lose answers and
 break connections, hypervisors do not bring servers up, and the moving process is killed with SIGKILL. What an operator

@@ -1,6 +1,6 @@
 """`image` with a fault in each phase, then there and back, on the lab: never alive twice, and nothing is left.
 
-    python benchmarks/moves/once.py > docs/migration-once.json
+    python benchmarks/moves/once.py > docs/migration/once.json
 
 One server on a network that is one layer 2 over both clouds, beside another that stays; both are members of a balancer.
 In each case its address is asked for by ARP ten times a second from the private site, over the WAN too: more than one

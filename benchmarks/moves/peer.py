@@ -1,6 +1,6 @@
 """Cold, with the disk, server by server: cloudsentry's `image` beside the same steps by the `openstack` command.
 
-    python benchmarks/moves/peer.py --openstack /path/to/openstack --servers 3 > docs/migration-peer.json
+    python benchmarks/moves/peer.py --openstack /path/to/openstack --servers 3 > docs/migration/peer.json
 
 The steps are those that os-migrate documents for a workload without volumes: stop it, make an image of it, download the
 image, upload it to the other cloud, make the port with the old address and MAC, boot, and remove what was there. Both

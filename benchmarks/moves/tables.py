@@ -1,6 +1,6 @@
 """The figures of the moves' benchmarks as tables of docs/migration.rst.
 
-    python benchmarks/moves/tables.py docs > docs/migration-moves.inc
+    python benchmarks/moves/tables.py docs/migration > docs/migration/moves.inc
 
 Reads the JSON of that folder that `PARTS` names, as far as it is there.
 """
@@ -118,14 +118,14 @@ def peer(told: dict[str, Any]) -> list[str]:
 
 
 PARTS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
-    "migration-under-load.json": under_load,
-    "migration-copy.json": copied,
-    "migration-once.json": once,
-    "migration-warm.json": warm,
-    "migration-cuts.json": warm,
-    "migration-fifty-image.json": fifty,
-    "migration-fifty-replace.json": fifty,
-    "migration-peer.json": peer,
+    "under-load.json": under_load,
+    "copy.json": copied,
+    "once.json": once,
+    "warm.json": warm,
+    "cuts.json": warm,
+    "fifty-image.json": fifty,
+    "fifty-replace.json": fifty,
+    "peer.json": peer,
 }
 
 

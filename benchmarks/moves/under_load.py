@@ -1,6 +1,6 @@
 """`replace` of a whole pool under wrk, there and back, on the lab: what the clients lost.
 
-    python benchmarks/moves/under_load.py --runs 10 > docs/migration-under-load.json
+    python benchmarks/moves/under_load.py --runs 10 > docs/migration/under-load.json
 
 A pool of two servers behind a VIP moves private → public and back, over one layer 2, while wrk asks the VIP. A run is
 one move; the load begins before it and ends after it. Lost are connections that broke, requests that took longer than

@@ -1,6 +1,6 @@
 """`warm` beside `image`: how long nobody answers, over 40 ms and a rate, for servers alike.
 
-    python benchmarks/moves/warm.py --mib 256 --rate 10 > docs/migration-warm.json
+    python benchmarks/moves/warm.py --mib 256 --rate 10 > docs/migration/warm.json
 
 Servers made alike, with an address on a network that is one layer 2 over both sites. One moves by `image`, one by
 `warm`, in the same run; until they are off, blocks of the disk are written anew, as a guest would. The gap is what a

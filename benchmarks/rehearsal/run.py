@@ -1,6 +1,6 @@
 """The tournament's fifteen days, rehearsed at full speed: how long it takes, and what it says. JSON.
 
-    python -m benchmarks.rehearsal.run --json docs/rehearsal.json
+    python -m benchmarks.rehearsal.run --json docs/scaling/rehearsal.json
 
 The event is the example of the repository with the timetable: up to four matches a day from 7 August on,
 48 in all; both pools scale by the load. It is played twice, plainly and with every fault of ``--chaos all``; with

@@ -1,6 +1,6 @@
 """The tables of the page on stretching, from the JSON that `run.py` wrote.
 
-python benchmarks/stretching/table.py docs/stretching docs/stretching-table.inc
+python benchmarks/stretching/table.py docs/stretching docs/stretching/table.inc
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Whether a VLAN's tags are what joins two sites, on Open vSwitch's userspace datapath, as JSON.
 
-    python benchmarks/stretching/tags.py --out docs/stretching-tags.json
+    python benchmarks/stretching/tags.py --out docs/plots/stretching-tags.json
 
 Two sites, each a namespace with an Open vSwitch of its own: two servers on two VLANs, and an uplink which is a trunk of
 the first of them, as Neutron's agent makes it. The operator's wide-area line between the uplinks is listened to. Needs
