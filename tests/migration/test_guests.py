@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -113,8 +114,8 @@ def _runs(sites: Sites, site: str) -> bool:
 
 def _through(step: Callable[[Memo], Stride], memo: Memo, *, stop: str = "") -> Memo:
     """Again and again, every wish granted, until it is done, or says ``stop``."""
-    pause = threading.Event()
-    for _ in range(2000):
+    end, pause = time.monotonic() + 600, threading.Event()
+    while time.monotonic() < end:
         try:
             stride = step(memo)
         except Busy:

@@ -15,14 +15,13 @@ way back is the same migration the other way round.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 from cloudsentry.clouds import Connect, open_cloud
 from cloudsentry.clouds.libvirts import LibvirtSite
 from cloudsentry.drivers.mover.base import MoverDriver
 from cloudsentry.drivers.mover.libvirt import checking
 from cloudsentry.drivers.mover.libvirt.ends import Asking, End
-from cloudsentry.drivers.mover.libvirt.watching import Job, judge
+from cloudsentry.drivers.mover.libvirt.watching import Job, judge, rounds
 from cloudsentry.errors import Busy, Conflict
 from cloudsentry.records.moving import Findings, Memo, MoveOrder, Phase, Stride, Wish
 from cloudsentry.records.precopy import MIB, Guest, Parameters, Policy, Route, choose, late_parameters, told
@@ -184,7 +183,7 @@ class LibvirtMover(MoverDriver):
         if memo.get("given_up"):
             return _waiting(memo, "ends, to be asked for with post-copy")
         parameters = Parameters(**memo["parameters"])
-        memo = memo | _rounds(memo, job)
+        memo = memo | rounds(memo, job)
         where = (memo["from"], order.server)
         match judge(job, parameters, self._policy, memo["stalled"], memo["downtime"]):
             case "postcopy":
@@ -308,15 +307,6 @@ class LibvirtMover(MoverDriver):
             empty.forget(left.hypervisor, order.server)
             return _waiting(memo, f"{left.hypervisor} forgets it")
         return _done(memo)
-
-
-def _rounds(memo: Memo, job: Job) -> dict[str, Any]:
-    """How many rounds have left no less than the least before them; a round that has just begun tells."""
-    if job.round <= memo["round"] or job.left <= 0:
-        return {}
-    least = memo["least"]
-    stalled = memo["stalled"] + 1 if least and job.left >= 0.95 * least and not job.gaining else 0
-    return {"round": job.round, "least": min(least, job.left) if least else job.left, "stalled": stalled}
 
 
 def _granted(memo: Memo, *wishes: Wish) -> Stride:

@@ -17,8 +17,6 @@ from cloudsentry.drivers.mover.libvirt.watching import Job
 from cloudsentry.errors import Conflict
 from cloudsentry.records.precopy import MIB, Parameters
 
-PAGE = 4096
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
@@ -171,7 +169,6 @@ class End:
             left=int(told.get("memory_remaining", 0)),
             total=int(told.get("memory_total", 0)),
             speed=float(told.get("memory_bps", 0)),
-            dirty=float(told.get("memory_dirty_rate", 0)) * int(told.get("memory_page_size", PAGE)),
             throttle=int(told.get("auto_converge_throttle", 0)),
             elapsed=int(told.get("time_elapsed", 0)) / 1000,
             late=state == library.VIR_DOMAIN_PAUSED and reason == library.VIR_DOMAIN_PAUSED_POSTCOPY,

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from cloudsentry.records.moving import Memo
 from cloudsentry.records.precopy import MIB, THROTTLE_MOST, Parameters, Policy
 
 PATIENCE = 3
-"""Rounds that may leave no less than the one before until something is done about it."""
+"""Rounds that may gain nothing until something is done about it."""
+GAIN = 0.95
+"""Rounds that together leave more than this part of what was left before them gain nothing."""
 LATER = 6
 """Further such rounds for throttling to bite."""
 
@@ -25,7 +28,6 @@ class Job:
     left: int = 0
     total: int = 0
     speed: float = 0.0
-    dirty: float = 0.0
     throttle: int = 0
     elapsed: float = 0.0
     late: bool = False
@@ -42,14 +44,22 @@ class Job:
         disks = f", disks {self.disks / MIB:.0f} MiB" if self.disks else ""
         return f"round {self.round}: {self.left / MIB:.0f} MiB to send at {self.speed / 1e6:.0f} MB/s{disks}{throttled}"
 
-    @property
-    def gaining(self) -> bool:
-        """Whether it sends faster than the server writes; a job that has not measured yet gains."""
-        return self.speed <= 0 or self.dirty < 0.9 * self.speed
+
+def rounds(before: Memo, job: Job) -> Memo:
+    """``round``, ``least`` and ``stalled`` of a memo as they are now: how many rounds have gained nothing together.
+
+    Told as a round begins. The rate of dirtying is not asked: pages that are rewritten all the time are dirty once in
+    each round, so that QEMU's figure for it is the speed of sending itself, give or take what both are off.
+    """
+    if job.round <= before["round"] or job.left <= 0:
+        return {}
+    if not before["least"] or job.left < GAIN * before["least"]:
+        return {"round": job.round, "least": job.left, "stalled": 0}
+    return {"round": job.round, "stalled": before["stalled"] + 1}
 
 
 def judge(job: Job, parameters: Parameters, policy: Policy, stalled: int, downtime: int) -> Verdict:
-    """What to do. ``stalled`` rounds have left no less than their forerunners; ``downtime`` is the limit now, in ms."""
+    """What to do. ``stalled`` rounds have gained nothing together; ``downtime`` is the limit now, in ms."""
     if job.late:
         return "go on"
     if parameters.postcopy:

@@ -12,7 +12,7 @@ from cloudsentry.clouds.domains import Identity, Shape
 from cloudsentry.clouds.hypervisors import Hypervisors
 from cloudsentry.drivers.mover.libvirt import LibvirtMover
 from cloudsentry.drivers.mover.libvirt.ends import Asking, End, Measured, Standing
-from cloudsentry.drivers.mover.libvirt.watching import Job, judge
+from cloudsentry.drivers.mover.libvirt.watching import Job, judge, rounds
 from cloudsentry.errors import Busy, Conflict, DriverError
 from cloudsentry.records.marks import Mark
 from cloudsentry.records.moving import PHASES, Memo, MoveOrder, Stride
@@ -69,10 +69,7 @@ class World:
             self.defined.add(self.going)
         else:
             left = 100 * MIB if not self.converges else self.job.left // 2
-            speed = dirty = 50e6
-            self.job = replace(
-                self.job, round=self.job.round + 1, left=left, speed=speed, dirty=dirty if not self.converges else 1e6
-            )
+            self.job = replace(self.job, round=self.job.round + 1, left=left, speed=50e6)
 
 
 class OneEnd(End):
@@ -281,6 +278,22 @@ def test_what_never_converges_is_asked_for_again_with_post_copy() -> None:
     assert "round" in memo["changed"]
 
 
+def test_rounds_that_gain_next_to_nothing_are_not_waited_for() -> None:
+    counts: Memo = {"round": 0, "least": 0, "stalled": 0}
+    for number in range(1, 5):
+        counts |= rounds(counts, replace(STUCK, round=number, left=(100 - number) * MIB))
+    assert judge(STUCK, Parameters(), Policy(), counts["stalled"], 300) == "otherwise"
+
+
+def test_rounds_that_gain_a_little_each_go_on() -> None:
+    counts: Memo = {"round": 0, "least": 0, "stalled": 0}
+    left = 100 * MIB
+    for number in range(1, 20):
+        left = left * 97 // 100
+        counts |= rounds(counts, replace(STUCK, round=number, left=left))
+        assert judge(replace(STUCK, left=100 * MIB), Parameters(), Policy(), counts["stalled"], 300) == "go on"
+
+
 def test_a_policy_without_post_copy_gives_up_and_says_why() -> None:
     world = World(converges=False)
     with pytest.raises(Conflict, match="does not converge"):
@@ -333,7 +346,7 @@ def test_every_reason_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert any("needs 256 MiB; free is xeon2 44 MiB" in line for line in found.refusals)
 
 
-STUCK = Job(round=5, left=100 * MIB, total=256 * MIB, speed=50e6, dirty=60e6)
+STUCK = Job(round=5, left=100 * MIB, total=256 * MIB, speed=50e6)
 
 
 @pytest.mark.parametrize(
