@@ -117,6 +117,8 @@ def lost(call: Call, failure: Exception) -> SentryError:
         return NotSupported(f"there is no {call.service} service in the catalog", cloud=call.cloud)
     if isinstance(failure, ksa.DiscoveryFailure):
         return Unreachable(f"{call}: no usable version document at the {call.service} endpoint", cloud=call.cloud)
+    if isinstance(failure, ksa.InvalidResponse):  # keystoneauth asked for a token and cannot read the answer
+        return garbled(call)
     if isinstance(failure, ksa.ConnectionError | requests.exceptions.RequestException):
         return _no_answer(call, failure)
     return UserError(f"{call.cloud}: cannot authenticate: {failure}")
@@ -139,7 +141,11 @@ def garbled(call: Call) -> DriverError:
 def _refused(call: Call, failure: ksa.HttpError) -> DriverError:
     """A status that keystoneauth itself raised: the identity service, before the call was sent."""
     status = int(failure.http_status or 0)
-    text = f"the identity service answers {status}: {str(failure.message)[:TEXT_MAX]}"
+    # keystoneauth's own message ends with the status and an id that differs from call to call.
+    said = "" if failure.response is None else explanation(_body(failure.response))
+    text = f"the identity service answers {status}: {said or str(failure.message)[:TEXT_MAX]}"
+    if status == 401:
+        text = f"{text} (wrong user, password or project in clouds.yaml?)"
     if status in (401, 403, 404):
         return Denied(text, cloud=call.cloud, status=status)
     if status == 429 or status >= 500:

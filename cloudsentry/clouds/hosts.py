@@ -97,7 +97,7 @@ def host_of(place: str, keys: tuple[str, ...] = ()) -> Host:
     """
     found = _PLACE.fullmatch(place)
     if found is None:
-        raise NotSupported(f"{place!r} is no balancer host: local, netns:NAME or ssh://user@host[:port]")
+        raise NotSupported(f"{place!r} is no host: expected local, netns:NAME or ssh://user@host[:port]")
     local, netns, user, name, port = found.groups()
     if local:
         return LocalHost(place)

@@ -13,6 +13,9 @@ from cloudsentry.errors import UserError
 Connect = Callable[[str], Cloud]
 """Opens a cloud by its name in clouds.yaml."""
 
+PLACEHOLDER = "defaults"
+"""What openstacksdk calls the cloud that it makes up where a file has none."""
+
 
 def open_cloud(name: str) -> Cloud:
     """The cloud of that name in clouds.yaml (or the environment, for ``envvars``); sends nothing yet.
@@ -53,5 +56,9 @@ def _unknown(name: str, names: list[str], path: str | None) -> str:
     if not path:
         named = os.environ.get("OS_CLIENT_CONFIG_FILE", "$OS_CLIENT_CONFIG_FILE")
         looked = [named, *dict.fromkeys(file for file in loader.CONFIG_FILES if file.endswith(".yaml"))]
+        broken = [file for file in looked if os.path.exists(file)]  # openstacksdk passes them by
+        if broken:
+            return f"there is no cloud {name!r}: cannot be read, or is no YAML: {', '.join(broken)}"
         return f"there is no cloud {name!r}: no clouds.yaml was found; looked at {', '.join(looked)}"
-    return f"there is no cloud {name!r} in {path}; it knows {', '.join(names) or 'none'}"
+    known = [cloud for cloud in names if cloud != PLACEHOLDER]
+    return f"there is no cloud {name!r} in {path}; it knows {', '.join(known) or 'none'}"

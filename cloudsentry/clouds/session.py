@@ -24,6 +24,7 @@ from keystoneauth1.adapter import Adapter
 from cloudsentry import __version__
 from cloudsentry.clouds import faults
 from cloudsentry.clouds.calls import ASKS, Calls, Counter, CountingAdapter
+from cloudsentry.clouds.turn import taking_turns
 from cloudsentry.errors import Busy, Conflict, NotSupported, Unreachable
 
 LOG = logging.getLogger(__name__)
@@ -89,6 +90,7 @@ class Cloud:
         self._counter = Counter()
         self._skew: float | None = None
         self._session = region.get_session()
+        taking_turns(self._session.auth)
         # Operators find our calls in the services' access logs by this.
         self._session.app_name, self._session.app_version = "cloudsentry", __version__
         if self._session.timeout is None:
@@ -333,7 +335,8 @@ class Cloud:
                 # keystoneauth goes on with the catalog's URL where the version document could not be had.
                 raise Unreachable(f"there is no version document at the {service} endpoint just now", cloud=self.name)
         if not url:
-            raise NotSupported(f"there is no {service} service in the catalog", cloud=self.name)
+            region = f" of region {adapter.region_name}" if adapter.region_name else ""
+            raise NotSupported(f"there is no {service} service in the catalog{region}", cloud=self.name)
         return Endpoint(url=_versioned(url, VERSION_PATH.get(service, "")), newest=offered)
 
 

@@ -4,13 +4,15 @@ import threading
 
 import pytest
 import requests
+from keystoneauth1.identity.generic import Password
 
-from cloudsentry.clouds import open_cloud
+from cloudsentry.clouds import Cloud, open_cloud
 from cloudsentry.errors import Ambiguous, Busy, Conflict, Denied, NotSupported, Unreachable, UserError
 
-from .stub import answer, cloud
+from .stub import HOST, StubRegion, Wire, answer, cloud, token
 
 SERVERS = "/compute/v2.1/servers"
+SESAME = {"X-Subject-Token": "sesame"}
 
 
 @pytest.fixture(autouse=True)
@@ -104,12 +106,39 @@ def test_a_stale_token_is_renewed_once():
 
 def test_a_token_that_cannot_be_had_is_about_the_token():
     here, wire = cloud({"POST /identity/v3/auth/tokens": answer(401, {"error": {"code": 401, "message": "no"}})})
-    with pytest.raises(Denied, match="identity service answers 401"):
+    with pytest.raises(Denied, match=r"identity service answers 401: no \(wrong user, password or project .*\)$"):
         here.post("compute", "/servers", {})
     here, wire = cloud({"POST /identity/v3/auth/tokens": requests.exceptions.ReadTimeout("slow")})
     with pytest.raises(Unreachable):
         here.post("compute", "/servers", {})
     assert wire.writes() == []
+
+
+@pytest.mark.parametrize("body", [b'{"token": {', b"<html>", b"", b"[]"])
+def test_a_token_in_an_answer_that_cannot_be_read_is_asked_for_again(body):
+    tokens = [answer(201, raw=body, headers=SESAME), answer(201, token(), headers=SESAME)]
+    here, wire = cloud({"POST /identity/v3/auth/tokens": tokens, f"POST {SERVERS}": {"server": {"id": 1}}})
+    with pytest.raises(Unreachable, match="not JSON"):
+        here.post("compute", "/servers", {})
+    assert wire.writes() == []
+    assert here.post("compute", "/servers", {}) == {"server": {"id": 1}}
+
+
+def test_a_version_document_that_wants_a_token_does_not_keep_the_token_from_being_had():
+    # keystoneauth asks for the document with the token that it is about to fetch, and would wait for itself.
+    routes = {"GET /v3": answer(401), "POST /v3/auth/tokens": answer(201, token(), headers=SESAME)}
+    region = StubRegion(Wire(routes | {f"GET {SERVERS}": {"servers": []}}))
+    names = dict.fromkeys(("username", "password", "project_name", "user_domain_name", "project_domain_name"), "x")
+    region.get_session().auth = Password(f"{HOST}/v3", **names)
+    here, got = Cloud("here", region), []
+    threads = [
+        threading.Thread(target=lambda: got.append(here.get("compute", "/servers")), daemon=True) for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert got == [{"servers": []}] * 2
 
 
 def test_deleting_what_is_gone_is_done():
@@ -183,6 +212,18 @@ def test_an_unknown_cloud_is_the_user_s_error_and_names_those_that_are_known(clo
         open_cloud("privat")
     with pytest.raises(UserError, match="'broken'"):
         open_cloud("broken")
+
+
+def test_a_clouds_yaml_that_is_no_yaml_is_not_told_as_missing(clouds_yaml):
+    clouds_yaml.write_text("clouds: [")
+    with pytest.raises(UserError, match=rf"cannot be read, or is no YAML: {clouds_yaml}"):
+        open_cloud("private")
+
+
+def test_the_cloud_that_the_sdk_makes_up_is_not_told_as_known(clouds_yaml):
+    clouds_yaml.write_text("")
+    with pytest.raises(UserError, match=r"it knows none$"):
+        open_cloud("private")
 
 
 @pytest.mark.parametrize("text", ["clouds: [", "clouds: 7", ""])
