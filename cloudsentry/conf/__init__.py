@@ -108,6 +108,7 @@ def settings(argv: Sequence[str] | None = None, config_files: Sequence[str] | No
     """
     files = _files() if config_files is None else list(config_files)
     conf = _parsed(GROUPS, argv or (), files)
+    _known_only(conf.config_file or ())
     state = state_dir()
     values = {
         group: {option.dest: _value(conf, group, option.dest, files) for option in GROUPS[group]} for group in GROUPS
@@ -144,9 +145,23 @@ def _parsed(groups: Mapping[str, Sequence[Any]], argv: Sequence[str], files: Seq
         conf.register_opts(options, group=group)
     try:
         conf(list(argv), project="cloudsentry", default_config_files=list(files), default_config_dirs=[])
-    except cfg.Error as error:
+    except (cfg.Error, OSError) as error:
         raise UserError(f"configuration: {error}") from error
     return conf
+
+
+def _known_only(files: Sequence[str]) -> None:
+    """Refuse groups and options that nobody reads, as oslo.config does not: a misspelt one would be without effect."""
+    for file in files:
+        found: dict[str, dict[str, Any]] = {}
+        cfg.ConfigParser(file, found).parse()
+        for group, options in found.items():
+            if group not in GROUPS and (options or group != "DEFAULT"):
+                raise UserError(f"{file}: there is no group [{group}]; known: {', '.join(GROUPS)}")
+            known = [option.dest for option in GROUPS.get(group, ())]
+            for name in options:
+                if name.replace("-", "_") not in known:
+                    raise UserError(f"{file}: [{group}] has no option {name!r}; known: {', '.join(known)}")
 
 
 def _value(conf: Any, group: str, name: str, files: Sequence[str]) -> Any:

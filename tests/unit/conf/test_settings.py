@@ -111,3 +111,21 @@ def test_reading_the_configuration_loads_no_database():
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "cloudsentry.conf" in loaded
     assert not {"sqlalchemy", "tooz", "alembic", "openstack"} & set(loaded)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[executor]\nthread = 4\n", r"\[executor\] has no option 'thread'; known: .*threads"),
+        ("[journl]\nconnection = x\n", r"there is no group \[journl\]; known: journal, "),
+        ("[DEFAULT]\nthreads = 4\n", r"there is no group \[DEFAULT\]"),
+    ],
+)
+def test_what_nobody_would_read_is_told_and_not_passed_by(tmp_path, text, told):
+    with pytest.raises(UserError, match=told):
+        settings(config_files=[written(tmp_path / "c.conf", text)])
+
+
+def test_a_folder_is_no_configuration_file(tmp_path):
+    with pytest.raises(UserError, match=r"configuration: .*directory"):
+        settings(config_files=[str(tmp_path)])
