@@ -68,6 +68,21 @@ def failures(*more: type[Exception]) -> tuple[type[Exception], ...]:
     return tuple(found)
 
 
+def objects_only(coordinator: Any) -> None:
+    """Have every answer of etcd's gateway that is JSON and no object be a `ValueError`: one of `failures`.
+
+    etcd3gw and tooz take for granted that it is one, and fail on ``null`` or a list as a mistake of theirs would.
+    """
+    session = getattr(getattr(coordinator, "client", None), "session", None)
+    if session is not None and isinstance(getattr(session, "hooks", None), dict):
+        session.hooks["response"] = [*session.hooks.get("response", ()), _object]
+
+
+def _object(response: Any, **_: Any) -> None:
+    if response.ok and not isinstance(response.json(), dict):
+        raise ValueError("the answer is JSON and no object")
+
+
 def still_ours(lock: Any) -> bool:
     """Whether the backend, asked now, has the lock as this process's. Raises `failures`.
 

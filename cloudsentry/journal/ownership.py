@@ -24,7 +24,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from cloudsentry.errors import Lost, Owned, SentryError, UserError
-from cloudsentry.journal.backend import failures, reached, still_ours
+from cloudsentry.journal.backend import failures, objects_only, reached, still_ours
 from cloudsentry.journal.fences import Fence, Fences
 
 LOG = logging.getLogger(__name__)
@@ -158,6 +158,7 @@ def _coordinator(url: str, lease: float) -> Any:
     except ValueError as error:
         # Not said is what it says: it may hold the password.
         raise UserError(f"[ownership] backend_url: not a URL that the driver for {_scheme(url)} takes") from error
+    objects_only(coordinator)
     try:
         coordinator.start(start_heart=False)
     except failures() as error:

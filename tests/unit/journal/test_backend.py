@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import logging
 from collections.abc import Callable
@@ -19,17 +20,23 @@ URL = "etcd3+http://:secret@etcd:2379?api_version=v3"
 LEASE = 30
 
 
-class Etcd:
+class Etcd(requests.adapters.BaseAdapter):
     """The calls that a lock makes, answered from memory; ``broken`` answers instead once it is set."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.keys: dict[str, str] = {}
         self.broken: Callable[[str], requests.Response] | None = None
 
-    def post(self, url: str, *, data: str = "null", timeout: float = 0, **named: Any) -> requests.Response:
-        what = url.rpartition("/v3/")[2]
-        asked = named.get("json") or json.loads(data)
-        return self.broken(what) if self.broken else answer(getattr(self, what.replace("/", "_"))(asked))
+    def send(self, request: Any, **_: Any) -> requests.Response:
+        what = request.url.rpartition("/v3/")[2]
+        asked = json.loads(request.body or "null")
+        found = self.broken(what) if self.broken else answer(getattr(self, what.replace("/", "_"))(asked))
+        found.request, found.url, found.raw = request, request.url, io.BytesIO()
+        return found
+
+    def close(self) -> None:
+        """Nothing is open."""
 
     def lease_grant(self, _: Any) -> object:
         return {"ID": "7", "TTL": str(LEASE)}
@@ -75,6 +82,9 @@ BROKEN: dict[str, Callable[[str], requests.Response]] = {
     "404": lambda _: answer("oops", 404),
     "a page of a proxy": lambda _: answer("<html>"),
     "an error in the stream": lambda _: answer({"error": {"message": "etcdserver: no leader"}}),
+    "null": lambda _: answer("null"),
+    "a list": lambda _: answer([]),
+    "a number": lambda _: answer(7),
     "nonsense": lambda _: answer({"ID": "x", "result": {"TTL": "y"}}),
 }
 
@@ -82,7 +92,7 @@ BROKEN: dict[str, Callable[[str], requests.Response]] = {
 @pytest.fixture
 def etcd(monkeypatch: pytest.MonkeyPatch) -> Etcd:
     made = Etcd()
-    monkeypatch.setattr(requests.Session, "post", lambda _, *told, **named: made.post(*told, **named))
+    monkeypatch.setattr(requests.Session, "get_adapter", lambda _, url: made)
     monkeypatch.setattr(ownership, "reached", lambda url: None)
     return made
 
