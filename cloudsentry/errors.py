@@ -9,6 +9,7 @@
     ├── PlanStale        a saved plan no longer fits the clouds (exit 3)
     ├── RunStopped       a run ended before its end; what is left is in the journal
     ├── Owned            somebody else holds the event just now
+    │   ├── Moving       a move that has not ended holds it: no process need be there
     │   └── Lost         this process held it, and its lease is over
     └── DriverError      a cloud or a daemon answered
         ├── Busy         not now: try again, not before ``after`` seconds
@@ -42,7 +43,7 @@ class UserError(SentryError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One fault of an input file. Lines and columns count from 1."""
+    """One fault of an input file. Lines and columns count from 1; line 0 is the file as a whole."""
 
     file: str
     line: int
@@ -50,7 +51,8 @@ class Fault:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}: {self.message}"
+        spot = f":{self.line}:{self.column}" if self.line else ""
+        return f"{self.file}{spot}: {self.message}"
 
 
 class SpecError(UserError):
@@ -85,6 +87,10 @@ class RunStopped(SentryError):
 
 class Owned(SentryError):
     """Another process works on the event; nothing was changed."""
+
+
+class Moving(Owned):
+    """A move that has not ended holds the event, its process alive or killed; the message says how to go on."""
 
 
 class Lost(Owned):

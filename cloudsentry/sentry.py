@@ -7,7 +7,6 @@ planner compares, the executor does, the journal remembers. Nothing here decides
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from functools import cached_property
@@ -17,23 +16,21 @@ from typing import TYPE_CHECKING
 from cloudsentry import conf
 from cloudsentry.auditing import BETWEEN, Audit
 from cloudsentry.drivers.balancer.base import BalancerScope
-from cloudsentry.errors import Denied, Owned, PlanError, PlanStale, SentryError, UserError
+from cloudsentry.errors import Denied, PlanError, PlanStale, SentryError, UserError
 from cloudsentry.executor import Circuits, Clock, Pace, Place
 from cloudsentry.executor.run import never
 from cloudsentry.loading import Loader
 from cloudsentry.looking import Looker
-from cloudsentry.measured import resolved
-from cloudsentry.observe import places_of
 from cloudsentry.planner import plan_apply, plan_destroy, preflight, shortages, status_of
 from cloudsentry.probing import note, noted
+from cloudsentry.recalling import Recall
 from cloudsentry.records.plans import Plan
 from cloudsentry.records.reports import Audited, CircuitLine, Finding, Listener, Report, Status, silent
 from cloudsentry.records.stretching import Probed
 from cloudsentry.records.views import Balancer, BalancerView, Snapshot
 from cloudsentry.running import Fresh, Running
 from cloudsentry.spec.event import Event
-from cloudsentry.spec.load import digest, from_dict, load
-from cloudsentry.spec.reweighing import may_be_tuned, tuned_as
+from cloudsentry.spec.load import digest
 
 if TYPE_CHECKING:
     from cloudsentry.clouds.session import Cloud
@@ -52,8 +49,7 @@ class Sentry:
         self._clock = clock or Clock()
         self._loader = loader or Loader()
         self._pace = Pace(**asdict(self._settings.executor))
-        self._known_event: tuple[Revision, Event] | None = None
-        self._known_places: dict[tuple[str, int], tuple[Place, ...]] = {}
+        self._recall = Recall(self._settings.journal.connection, self._clock)
         circuits = Circuits(self._settings.state / "circuits.json")
         self._looker = Looker(self._loader, self._pace, self._clock, circuits)
 
@@ -68,15 +64,11 @@ class Sentry:
 
     def close(self) -> None:
         """Let go of the journal."""
-        if "_journal" in self.__dict__:
-            self._journal.close()
+        self._recall.close()
 
-    @cached_property
+    @property
     def _journal(self) -> Journal:
-        # SQLAlchemy costs a third of a second: only verbs that remember pay it.
-        from cloudsentry.journal import Journal
-
-        return Journal(self._settings.journal.connection, self._clock.wall)
+        return self._recall.journal
 
     @cached_property
     def _running(self) -> Running:
@@ -87,7 +79,7 @@ class Sentry:
             settings=self._settings,
             pace=self._pace,
             clock=self._clock,
-            places=self._places,
+            places=self._recall.places,
         )
 
     # What is wanted
@@ -98,28 +90,11 @@ class Sentry:
         What was found for its units while it ran still holds. Raises `SpecError` with every fault, and `UserError`
         where a calibration is missing or does not hold.
         """
-        event = resolved(load(path), self._settings.journal.connection)
-        newest = self._journal.revision(event.event) if may_be_tuned(event) else None
-        return event if newest is None else tuned_as(event, from_dict(json.loads(newest.body)))
+        return self._recall.load(path)
 
     def event(self, name: str) -> tuple[Event, int]:
         """The newest revision of an event that the journal knows, or of the file of that name. Raises `UserError`."""
-        if name.endswith((".yaml", ".yml")) or "/" in name:
-            event = self.load(name)
-            known = self._journal.revision(event.event)
-            return event, known.number if known and known.digest == digest(event) else 0
-        revision = self._journal.revision(name)
-        if revision is None:
-            known_names = ", ".join(row.name for row in self._journal.events()) or "none"
-            raise UserError(f"no event {name!r} in the journal (known: {known_names}); give its file instead")
-        return self._read(revision), revision.number
-
-    def _read(self, revision: Revision) -> Event:
-        """The event of a revision. A newest one is read at every pass and never changes: each is parsed once."""
-        known = self._known_event
-        if known is None or known[0] != revision:
-            known = self._known_event = (revision, from_dict(json.loads(revision.body)))
-        return known[1]
+        return self._recall.event(name)
 
     def events(self) -> tuple[EventRow, ...]:
         """Every event that the journal knows."""
@@ -131,11 +106,7 @@ class Sentry:
 
     def show(self, name: str) -> tuple[EventRow, Revision]:
         """One event and its newest revision. Raises `UserError`."""
-        self.event(name)
-        row, revision = self._journal.event(name), self._journal.revision(name)
-        assert row is not None
-        assert revision is not None
-        return row, revision
+        return self._recall.show(name)
 
     def runs(self, event: str | None = None, limit: int = 50) -> tuple[RunRow, ...]:
         """The newest runs, newest first."""
@@ -150,7 +121,7 @@ class Sentry:
     def plan(self, event: Event, goal: str = "apply") -> Plan:
         """What `apply` (or ``goal="destroy"``) would do now. Raises `PlanError` with every refusal."""
         if goal == "destroy":
-            snapshot = self._looker.snapshot(event, self._places(event), full=False)
+            snapshot = self._looker.snapshot(event, self._recall.places(event), full=False)
             return plan_destroy(event.event, snapshot, digest(event))
         return self._planned(event)[0]
 
@@ -161,7 +132,7 @@ class Sentry:
     def status(self, name: str | Event) -> Status:
         """An event as it is now, against its newest revision (or the event given)."""
         event, number = (name, 0) if isinstance(name, Event) else self.event(name)
-        snapshot = self._looker.lit(event, self._places(event), full=True)
+        snapshot = self._looker.lit(event, self._recall.places(event), full=True)
         note(self._settings.journal.connection, snapshot)
         return status_of(event, snapshot, number)
 
@@ -193,7 +164,7 @@ class Sentry:
 
     def check(self, event: Event) -> tuple[Finding, ...]:
         """What would make an apply of the event fail now, each with what to do; nothing is written."""
-        seen, unseen = self._looker.each(event, self._places(event), limits=True)
+        seen, unseen = self._looker.each(event, self._recall.places(event), limits=True)
         told = dict.fromkeys(_unseen(place, error) for place, error in unseen)
         return (*told, *preflight(event, seen, whole=not unseen))
 
@@ -203,7 +174,7 @@ class Sentry:
 
     def _planned(self, event: Event, plan: Plan | None = None) -> tuple[Plan, Snapshot]:
         """A plan of now, refused where it would make what there is no room for. The room is asked for only then."""
-        places, spills = self._places(event), any(pool.spill for pool in event.pools.values())
+        places, spills = self._recall.places(event), any(pool.spill for pool in event.pools.values())
         snapshot = self._looker.lit(event, places, full=True, limits=spills)
         note(self._settings.journal.connection, snapshot)
         made = plan_apply(event, snapshot, digest(event))
@@ -223,7 +194,7 @@ class Sentry:
 
         rows = self._journal.events()
         newest = {row.name: self.event(row.name)[0] for row in rows}
-        places = {name: self._places(event) for name, event in newest.items()}
+        places = {name: self._recall.places(event) for name, event in newest.items()}
         leaks, moves = Leaks(self._settings.journal.connection), Moves(self._settings.journal.connection)
         moving = [move for row in rows for move in moves.unended(row.name)]
         try:
@@ -243,19 +214,6 @@ class Sentry:
             leaks.close()
             moves.close()
 
-    def _places(self, event: Event) -> tuple[Place, ...]:
-        newest = self._journal.revision(event.event)
-        older = (self._touched(event.event, number) for number in range(1, newest.number + 1 if newest else 1))
-        return tuple(sorted({*places_of([event]), *(place for places in older for place in places)}))
-
-    def _touched(self, name: str, number: int) -> tuple[Place, ...]:
-        """The places of one revision. A revision never changes, and a scaled event has hundreds: each is read once."""
-        if (name, number) not in self._known_places:
-            revision = self._journal.revision(name, number)
-            found = places_of([from_dict(json.loads(revision.body))] if revision else [])
-            self._known_places[name, number] = found
-        return self._known_places[name, number]
-
     # Doing
 
     @contextlib.contextmanager
@@ -273,8 +231,7 @@ class Sentry:
 
     def nudge(self, name: str) -> None:
         """Have an event looked at soon by whatever agent comes first. Raises `UserError` for one that is not kept."""
-        row = self._journal.event(name)
-        if row is None or row.state != "kept":
+        if not self._recall.kept(name):
             raise UserError(f"there is no event {name!r} to be kept in the journal: apply its file first")
         self._journal.passes.nudge(name)
 
@@ -305,8 +262,8 @@ class Sentry:
         """
 
         def fresh() -> tuple[Plan, Snapshot]:
-            self._unmoved(event.event)
-            self._still(event.event, since)
+            self._recall.unmoved(event.event)
+            self._recall.still(event.event, since)
             made, snapshot = self._planned(event, plan)
             self._room_for(event, made, snapshot)
             return made, snapshot
@@ -321,13 +278,13 @@ class Sentry:
         does not touch.
         """
         event = name if isinstance(name, Event) else self.event(name)[0]
-        places = self._places(event)
+        places = self._recall.places(event)
         known = {place[1] for place in places} | {one.host for spec in event.steering.values() for one in spec.fronts}
         for place in sorted(set(forsaken) - known):
             raise UserError(f"event {event.event} has nothing at {place!r}: its places are {', '.join(sorted(known))}")
 
         def fresh() -> tuple[Plan, Snapshot]:
-            self._unmoved(event.event)
+            self._recall.unmoved(event.event)
             snapshot = self._looker.lit(event, places, full=False, forsaken=forsaken)
             return plan_destroy(event.event, snapshot, digest(event), forsaken), snapshot
 
@@ -341,11 +298,11 @@ class Sentry:
         """Give a stretch of an applied event other keys, and apply it. Raises `UserError`, and what `apply` raises."""
         from cloudsentry.drivers.stretch.keys import rotate
 
-        event, newest = self.event(name)[0], self._newest(name)
+        event, newest = self.event(name)[0], self._recall.newest(name)
         if stretch not in event.stretches:
             known = ", ".join(sorted(event.stretches)) or "none"
             raise UserError(f"event {event.event} has no stretch {stretch!r} (known: {known})")
-        self._unmoved(event.event)
+        self._recall.unmoved(event.event)
         rotate(event.stretches[stretch].driver, event.event, stretch)
         return self.apply(event, since=newest.number, listen=listen)
 
@@ -355,31 +312,25 @@ class Sentry:
         An event that was destroyed comes back as new servers.
         Raises `UserError` where there is no such revision, and what `apply` raises.
         """
-        newest = self._newest(name)
+        newest = self._recall.newest(name)
         number = newest.number - 1 if to is None else to
         if to is None and number == 0:
             raise UserError(f"event {name} has no earlier revision; `event destroy {name}` removes it, so does --to 0")
         if number == 0:
             return self.destroy(name, listen=listen)
-        earlier = self._journal.revision(name, number)
-        if earlier is None:
-            raise UserError(f"event {name} has no revision {number}; it has 1 to {newest.number}")
-        row = self._journal.event(name)
-        stands = row is not None and row.state == "kept"
-        return self.apply(from_dict(json.loads(earlier.body)), since=newest.number if stands else None, listen=listen)
+        since = newest.number if self._recall.kept(name) else None
+        return self.apply(self._recall.revision(name, number), since=since, listen=listen)
 
     def retry_run(self, number: int, *, listen: Listener = silent) -> Report:
         """Go on with a run that stopped: its revision once more. Raises `UserError` where that is not the newest."""
-        run = self._stopped_run(number)
+        run = self._recall.stopped_run(number)
         if run.goal == "destroy":
             return self.destroy(run.event, listen=listen)
-        revision = self._journal.revision(run.event, run.revision)
-        assert revision is not None
-        return self.apply(from_dict(json.loads(revision.body)), since=run.revision, listen=listen)
+        return self.apply(self._recall.revision(run.event, run.revision), since=run.revision, listen=listen)
 
     def rollback_run(self, number: int, *, listen: Listener = silent) -> Report:
         """Undo a run that stopped: the revision before its own. Raises `UserError` as `retry_run` does."""
-        run = self._stopped_run(number)
+        run = self._recall.stopped_run(number)
         if run.goal == "destroy":
             raise UserError(f"run {number} destroys {run.event}: `event rollback {run.event} --to {run.revision}`")
         return self.rollback(run.event, listen=listen)
@@ -393,25 +344,6 @@ class Sentry:
             self._journal.under(hold).run_failed(number)
         return self._journal.run(number)
 
-    def _newest(self, name: str) -> Revision:
-        self.event(name)
-        newest = self._journal.revision(name)
-        if newest is None:
-            raise UserError(f"no event {name!r} in the journal: give its name, not a file")
-        return newest
-
-    def _stopped_run(self, number: int) -> RunRow:
-        run = self._journal.run(number)
-        if run.outcome == "done":
-            raise UserError(f"run {number} is done: there is nothing to go on with")
-        newest = self._newest(run.event)
-        if newest.number != run.revision:
-            raise UserError(
-                f"event {run.event} has moved on: run {number} was of revision {run.revision}, the newest is "
-                f"{newest.number}; `event rollback {run.event} --to {run.revision}` goes back to it"
-            )
-        return run
-
     def _room_for(self, event: Event, plan: Plan, snapshot: Snapshot) -> None:
         """Refuse a plan that would make what there is no room for. Raises `PlanError`; asks only where it creates."""
         if not any(step.action == "create" for step in plan.steps):
@@ -422,33 +354,16 @@ class Sentry:
         if refusals:
             raise PlanError(refusals)
 
-    def _unmoved(self, name: str) -> None:
-        """A server on its way to another cloud is stopped here and half made there: nobody else may mend that."""
-        from cloudsentry.journal.moves import Moves
-
-        moves = Moves(self._settings.journal.connection)
-        try:
-            held_by_a_move = [move for move in moves.unended(name) if move.memo.get("holds")]
-        finally:
-            moves.close()
-        for move in held_by_a_move:
-            raise Owned(
-                f"event {name} is held by move {move.id}, which is {move.state} at {move.phase}: "
-                f"`migrate retry {move.id}` or `migrate rollback {move.id}` first"
-            )
-
-    def _still(self, name: str, number: int | None) -> None:
-        """Refuse to go on from a revision that is not the newest one any more, or whose event was destroyed."""
-        row = self._journal.event(name) if number is not None else None
-        if row is not None and (row.revision, row.state) != (number, "kept"):
-            raise PlanStale(f"event {name} has moved on since its revision {number} was read: look again")
-
 
 def _unseen(place: Place, error: SentryError) -> Finding:
     """Why a place could not be looked at, and what helps."""
-    do = (
-        "mend its entry in clouds.yaml, or the password" if isinstance(error, Denied | UserError) else "try again later"
-    )
+    match error:
+        case Denied():
+            do = "mend its entry in clouds.yaml"
+        case UserError():
+            do = "mend the cloud's name in the event file, or its entry in clouds.yaml"
+        case _:
+            do = "try again later"
     return Finding(check="cloud", cloud=place[1], found=str(error).removeprefix(f"{place[1]}: "), do=do)
 
 
