@@ -15,13 +15,16 @@ from dataclasses import dataclass
 
 from cloudsentry.errors import UserError
 from cloudsentry.planner import sizing
+from cloudsentry.planner.ratios import kinds_of, width_of
 from cloudsentry.planner.sizing import Measured
 from cloudsentry.records.loading import Capacity
 from cloudsentry.spec.calibration import CalibrationSpec
-from cloudsentry.spec.event import Event, Pin, unit_of
+from cloudsentry.spec.event import BalancerSpec, Event, Pin, unit_of
 
 APART = 0.2
 """Answers whose sizes differ by more than this part are another load."""
+FINE = 10
+"""The least weight where parts of it are wanted: a tenth is the default floor of `reweigh`, and the first of `ramp`."""
 MOST = {"apache": 100}
 """The largest weight of balancer drivers that have another range than 256: `mod_proxy_balancer`'s load factor."""
 
@@ -31,7 +34,8 @@ class Reason:
     """Where a measured weight comes from. ``each`` is one server's responses/s among ``packing``.
 
     ``derating`` is that as a part of what one carried alone, ``error`` how much more than its part the rounded weight
-    gives it, ``measured`` the most servers at once that were measured.
+    gives it, ``measured`` the most servers at once that were measured. ``alike`` are the units that were not told apart
+    from it, within ``width`` of what was measured.
     """
 
     unit: str
@@ -45,15 +49,18 @@ class Reason:
     at: dt.datetime
     event: str
     limit: str
+    alike: tuple[str, ...] = ()
+    width: float = 0.0
 
     def __str__(self) -> str:
         alone = self.packing == 1
         what = "alone" if alone else f"with {self.packing} on a hypervisor (derating {self.derating:.2f})"
         past = "" if self.packing <= self.measured else f", measured with {self.measured} only"
         how = {"computed": ", computed from its use of CPU", "machine": ", or more: the machine was the limit"}
+        kind = f"; equal to {', '.join(self.alike)} within ±{self.width:.1%}, taken as one" if self.alike else ""
         return (
             f"measured {self.at:%Y-%m-%d %H:%M} for {self.event}: {self.each:.0f} responses/s each {what}{past}"
-            f"{how.get(self.limit, '')}; rounding {self.error:+.1%}"
+            f"{how.get(self.limit, '')}{kind}; {'off' if self.alike else 'rounding'} {self.error:+.1%}"
         )
 
 
@@ -101,6 +108,8 @@ def _reason(
     count = counts[pin.unit]
     whole = sum(weights[one.unit] * max(1, counts[one.unit]) for one in mine)
     answers = sum(one.one(counts[one.unit]) * max(1, counts[one.unit]) for one in mine)
+    each, spreads = sizing.measured(mine, counts)
+    kind = next((one.units for one in kinds_of(each, spreads) if pin.unit in one.units), ())
     fullest = max(lines, key=lambda one: one.servers)
     return Reason(
         unit=pin.unit,
@@ -114,6 +123,8 @@ def _reason(
         at=fullest.at,
         event=fullest.event,
         limit=fullest.limit,
+        alike=tuple(unit for unit in kind if unit != pin.unit),
+        width=width_of(pin.unit, spreads),
     )
 
 
@@ -160,7 +171,7 @@ def _pools(event: Event) -> dict[str, str]:
 def _measured(event: Event, found: Mapping[str, tuple[Capacity, ...]]) -> tuple[Measured, ...]:
     groups, made = _pools(event), []
     for pool, group in groups.items():
-        drivers = [spec.driver for spec in event.balancers.values() if any(part.pool == pool for part in spec.members)]
+        balancers = [spec for spec in event.balancers.values() if any(part.pool == pool for part in spec.members)]
         site = event.pools[pool].site
         for pin in event.pools[pool].pins:
             unit, lines = unit_of(pool, pin), found[unit_of(pool, pin)]
@@ -174,20 +185,34 @@ def _measured(event: Event, found: Mapping[str, tuple[Capacity, ...]]) -> tuple[
                     hosts=_hosts(pin, lines),
                     least=pin.count,
                     most=pin.most,
-                    weight_most=min(MOST.get(driver, 256) for driver in drivers),
+                    weight_most=min(MOST.get(spec.driver, 256) for spec in balancers),
+                    spreads=_spreads(lines),
+                    fine=max(_fine(spec) for spec in balancers),
                 )
             )
     return tuple(made)
 
 
+def _fine(spec: BalancerSpec) -> int:
+    return FINE if spec.reweigh is not None or any(part.ramp is not None for part in spec.members) else 1
+
+
 def _each(lines: tuple[Capacity, ...]) -> tuple[float, ...]:
     """By packing, what one server carries; of several hosts the weakest's."""
-    fullest = max(line.servers for line in lines)
-    each: list[float] = []
-    for servers in range(1, fullest + 1):
-        known = [line.each for line in lines if line.servers == servers]
-        each.append(min(known) if known else each[-1] if each else math.nan)
-    return tuple(each)
+    return tuple(line.each if line else math.nan for line in _weakest(lines))
+
+
+def _spreads(lines: tuple[Capacity, ...]) -> tuple[float | None, ...]:
+    return tuple(line.spread if line else None for line in _weakest(lines))
+
+
+def _weakest(lines: tuple[Capacity, ...]) -> list[Capacity | None]:
+    """By packing, the line of the weakest host; that of the packing before where one was not measured."""
+    found: list[Capacity | None] = []
+    for servers in range(1, max(line.servers for line in lines) + 1):
+        known = [line for line in lines if line.servers == servers]
+        found.append(min(known, key=lambda line: line.each) if known else found[-1] if found else None)
+    return found
 
 
 def _hosts(pin: Pin, lines: tuple[Capacity, ...]) -> int:

@@ -1,8 +1,8 @@
 """Everything that docs/balancing.rst shows, measured on the lab, from the user's door.
 
-    cloudsentry lab up && OS_CLIENT_CONFIG_FILE=… python benchmarks/weights/run.py [PART …]
+    cloudsentry lab up && OS_CLIENT_CONFIG_FILE=… python benchmarks/weights/run.py [PART …] [--turns N]
 
-PARTs are calibration, shares and timeline, two to three minutes each; all of them where none is named. Each writes
+PARTs are calibration, shares and timeline, three to six minutes each; all of them where none is named. Each writes
 docs/balancing/PART.json, and says in it how busy the machine was. `plots.py` beside this draws them. The events that it
 makes are removed again.
 """
@@ -90,7 +90,7 @@ def crowd(where: str, rate: float, seconds: int) -> dict[str, Any]:
 
 
 HAND = "by hand (10/10/2/2)"
-RUNS, SECONDS = 7, 8
+RUNS, SECONDS = 11, 8
 """Runs of measured and of hand-set weights, which take turns, and the seconds of each; equal weights have two."""
 
 
@@ -262,11 +262,17 @@ def main() -> None:
     """Measure, and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
-    asked = parser.parse_args().parts or list(PARTS)
+    parser.add_argument(
+        "--turns",
+        type=int,
+        default=RUNS,
+        help=f"of measured and hand-set weights in part calibration (default: {RUNS})",
+    )
+    asked = parser.parse_args()
     OUT.mkdir(exist_ok=True)
-    for name in asked:
+    for name in asked.parts or list(PARTS):
         before, began = pressure(), time.monotonic()
-        found = PARTS[name]()
+        found = calibration(asked.turns) if name == "calibration" else PARTS[name]()
         machine = {"cores": os.cpu_count(), "cpu_pressure_percent": [before, pressure()]}
         took = round(time.monotonic() - began)
         save(name, {"machine": machine, "took_seconds": took, **found})

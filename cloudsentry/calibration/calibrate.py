@@ -24,7 +24,7 @@ from cloudsentry.journal.calibrations import Calibrations
 from cloudsentry.loading import Loader
 from cloudsentry.planner.knee import Knee, further, knee
 from cloudsentry.planner.limits import Estimate, estimate, settled
-from cloudsentry.planner.ratios import carried, weights_of
+from cloudsentry.planner.ratios import carried, kinds_of, weights_of
 from cloudsentry.records.loading import Capacity, LoadOrder, LoadResult, Target
 from cloudsentry.records.reports import ServerLine
 from cloudsentry.spec.event import Event, unit_of
@@ -192,10 +192,12 @@ def measured_weights(sentry: Sentry, name: str, balancer: str) -> dict[str, int]
     if spec is None:
         raise UserError(f"event {event.event} has no balancer {balancer!r}; it has {', '.join(event.balancers)}")
     each: dict[str, float] = {}
+    apart: dict[str, float] = {}
     with contextlib.closing(Calibrations(sentry.settings.journal.connection)) as kept:
         for part in spec.members:
             lines = kept.newest(event.event, part.pool)
-            newest = capacities(tuple(line for line in lines if line.limit != "machine"))
+            known = tuple(line for line in lines if line.limit != "machine")
+            newest, spread = capacities(known), spreads(known)
             wanted = counts_of(event, part.pool)
             if lacking := [unit for unit in wanted if unit not in newest]:
                 raise UserError(
@@ -203,7 +205,8 @@ def measured_weights(sentry: Sentry, name: str, balancer: str) -> dict[str, int]
                     f"room for it; run `calibrate {event.event} {part.pool}` first"
                 )
             each |= {unit: newest[unit] for unit in wanted}
-    return weights_of(each, MOST.get(spec.driver, WEIGHT_MOST))
+            apart |= {unit: spread[unit] for unit in wanted if unit in spread}
+    return weights_of(each, MOST.get(spec.driver, WEIGHT_MOST), apart)
 
 
 def weights_for(found: tuple[Capacity, ...]) -> dict[str, int]:
@@ -211,7 +214,7 @@ def weights_for(found: tuple[Capacity, ...]) -> dict[str, int]:
     each = capacities(found)
     if any(one.limit == "machine" for one in found):
         return {}
-    weights = weights_of(each, WEIGHT_MOST)
+    weights = weights_of(each, WEIGHT_MOST, spreads(found))
     return {one.unit: weights[pin_of(one.unit)] for one in found}
 
 
@@ -219,13 +222,18 @@ def told(event: Event, pool: str, found: tuple[Capacity, ...]) -> tuple[str, ...
     """What the measured pool carries with those weights, without its largest unit, and what was not known: lines."""
     each = capacities(found)
     counts = {unit: count for unit, count in counts_of(event, pool).items() if unit in each}
-    weights = weights_of(each, WEIGHT_MOST)
+    weights = weights_of(each, WEIGHT_MOST, spreads(found))
     whole = carried(each, counts, weights, HEADROOM)
     lines = [f"Pool {pool} carries {whole:.0f} responses/s with {HEADROOM:.0%} kept free."]
     if len(counts) > 1:
         largest = max(counts, key=lambda unit: counts[unit] * each[unit])
         left = carried(each, {unit: count for unit, count in counts.items() if unit != largest}, weights, HEADROOM)
         lines.append(f"Without {largest}: {left:.0f}.")
+    lines += [
+        f"{', '.join(kind.units)}: equal within what their rounds were apart, taken as one."
+        for kind in kinds_of(each, spreads(found))
+        if len(kind.units) > 1
+    ]
     if doubtful := sorted({one.unit for one in found if one.limit == "machine"}):
         lines.append(
             f"The machine was the limit, not the servers: {', '.join(doubtful)} may carry more. Measure again from a "
@@ -239,14 +247,23 @@ def capacities(found: tuple[Capacity, ...]) -> dict[str, float]:
 
     A pin that spreads over several hosts has the capacity of its weakest.
     """
+    return {pin: one.each for pin, one in _weakest(found).items()}
+
+
+def spreads(found: tuple[Capacity, ...]) -> dict[str, float]:
+    """How far the rounds that measured these capacities were apart, by pin, where that is known."""
+    return {pin: one.spread for pin, one in _weakest(found).items() if one.spread is not None}
+
+
+def _weakest(found: tuple[Capacity, ...]) -> dict[str, Capacity]:
     packed: dict[str, Capacity] = {}
     for one in found:
         if one.unit not in packed or one.servers > packed[one.unit].servers:
             packed[one.unit] = one
-    made: dict[str, float] = {}
+    made: dict[str, Capacity] = {}
     for unit, one in packed.items():
         pin = pin_of(unit)
-        made[pin] = min(made.get(pin, math.inf), one.each)
+        made[pin] = min(made.get(pin, one), one, key=lambda line: line.each)
     return made
 
 
@@ -326,6 +343,8 @@ def _capacity(event: str, asked: Asked, group: Group, ramps: list[Ramp], at: dt.
         size=size,
         packets=found.responses * packets_of(size),
         limit=found.limit,
+        low=found.low,
+        high=found.high,
     )
 
 
@@ -337,6 +356,8 @@ def packets_of(size: int) -> int:
 
 def _why(found: Estimate, ramps: list[Ramp], bend: Knee) -> str:
     many = f"median of {sum(ramp.estimate.limit == found.limit for ramp in ramps)} of {len(ramps)} rounds"
+    if found.low is not None and found.high is not None:
+        many += f" from {found.low:.0f} to {found.high:.0f}"
     if found.limit == "server":
         return f"{bend.why}; {many}" if len(ramps) > 1 else bend.why
     if found.limit == "computed":

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-HEAD = "0009"
+HEAD = "0010"
 """The newest migration: a database at this one is used without loading alembic."""
 
 
@@ -193,6 +193,8 @@ calibrations = sa.Table(
     sa.Column("size", sa.Integer, nullable=False, server_default="0"),
     sa.Column("packets", sa.Float, nullable=False, server_default="0"),
     sa.Column("limit", sa.String(16), nullable=False, server_default="server"),
+    sa.Column("low", sa.Float),
+    sa.Column("high", sa.Float),
     sqlite_autoincrement=True,
 )
 

@@ -25,10 +25,12 @@ BUSY_MOST = 0.9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """Responses per second that servers carry together, and how that is known."""
+    """Responses per second that servers carry together, how that is known, and from what to what rounds had it."""
 
     responses: float
     limit: Limit
+    low: float | None = None
+    high: float | None = None
 
 
 def estimate(step: LoadResult, bound: Bound | None) -> Estimate:
@@ -53,5 +55,10 @@ def settled(rounds: Iterable[Estimate]) -> Estimate:
     for limit in known:
         rates = [one.responses for one in found if one.limit == limit]
         if rates:
-            return Estimate(responses=median(rates), limit=limit)
+            return Estimate(responses=median(rates), limit=limit, **_range(rates))
     return max(found, key=lambda one: one.responses)
+
+
+def _range(rates: list[float]) -> dict[str, float]:
+    """One round has none."""
+    return {"low": min(rates), "high": max(rates)} if len(rates) > 1 else {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,7 +18,9 @@ class Measured:
 
     ``each[k - 1]`` is what one server carries among k on its hypervisor, in responses/s; ``hosts`` the hypervisors
     that it spreads evenly over. ``domain`` is what is lost with one hypervisor: equal for pins that stand on the same.
-    ``group`` is equal for pins behind the same balancers, whose weights divide one stream of requests.
+    ``group`` is equal for pins behind the same balancers, whose weights divide one stream of requests. ``spreads`` are
+    those of ``each``, as `ratios.width_of` takes them, None where not known. ``fine`` is the least weight that leaves
+    room for parts of it: where weights follow how fast members answer, or grow by and by.
     """
 
     unit: str
@@ -30,6 +32,8 @@ class Measured:
     least: int = 0
     most: int | None = None
     weight_most: int = 256
+    spreads: tuple[float | None, ...] = ()
+    fine: int = 1
 
     def packing(self, count: int) -> int:
         """Servers on its fullest hypervisor."""
@@ -38,6 +42,11 @@ class Measured:
     def one(self, count: int) -> float:
         """Responses per second of one of ``count`` servers; past what was measured, that of the fullest measured."""
         return self.each[min(self.packing(count), len(self.each)) - 1]
+
+    def spread(self, count: int) -> float | None:
+        """How far the rounds that measured this were apart, as a part of it; None where that is not known."""
+        place = min(self.packing(count), len(self.each)) - 1
+        return self.spreads[place] if place < len(self.spreads) else None
 
     @property
     def room(self) -> int:
@@ -56,13 +65,29 @@ class Sized:
 
 
 def weigh(pins: Sequence[Measured], counts: Mapping[str, int]) -> dict[str, int]:
-    """Integer weights by unit, of least error within each group of pins that share balancers."""
+    """Integer weights by unit, as `ratios.weights_of` has them, within each group of pins that share balancers."""
     found: dict[str, int] = {}
     for group in sorted({pin.group for pin in pins}):
         mine = [pin for pin in pins if pin.group == group]
-        each = {pin.unit: pin.one(counts[pin.unit]) for pin in mine}
-        found |= weights_of(each, min(pin.weight_most for pin in mine))
+        each, spreads = measured(mine, counts)
+        most = min(pin.weight_most for pin in mine)
+        weights = weights_of(each, most, spreads)
+        times = _times(weights.values(), most, max(pin.fine for pin in mine))
+        found |= {unit: weight * times for unit, weight in weights.items()}
     return found
+
+
+def measured(pins: Sequence[Measured], counts: Mapping[str, int]) -> tuple[dict[str, float], dict[str, float]]:
+    """By unit, what one server carries, and how far its rounds were apart where that is known."""
+    each = {pin.unit: pin.one(counts[pin.unit]) for pin in pins}
+    spreads = {pin.unit: pin.spread(counts[pin.unit]) for pin in pins}
+    return each, {unit: spread for unit, spread in spreads.items() if spread is not None}
+
+
+def _times(weights: Iterable[int], most: int, fine: int) -> int:
+    """By what to multiply weights so that the least is ``fine``, as far as the range lets it; the ratio stays."""
+    given = [weight for weight in weights if weight]
+    return max(1, min(-(-fine // min(given)), most // max(given))) if given else 1
 
 
 def size(pins: Sequence[Measured], responses: float, headroom: float, survive: Survive) -> Sized:

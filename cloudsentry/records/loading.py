@@ -71,6 +71,7 @@ class Capacity:
 
     ``responses``, ``mbits`` and ``packets`` are per second and of all of them; ``connections`` to each. ``derating``
     is what one of them carries as a part of what a single one carried alone. ``size`` is an answer's bytes.
+    ``responses`` is the median of rounds that were from ``low`` to ``high``; None where there was one round.
     """
 
     event: str
@@ -93,6 +94,15 @@ class Capacity:
     size: int = 0
     packets: float = 0.0
     limit: Limit = "server"
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def spread(self) -> float | None:
+        """How far the rounds were off their median, as a part of it; None where that is not known."""
+        if self.low is None or self.high is None or self.responses <= 0:
+            return None
+        return max(self.responses - self.low, self.high - self.responses) / self.responses
 
     @property
     def each(self) -> float:

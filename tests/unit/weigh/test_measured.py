@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime as dt
 from pathlib import Path
 
@@ -157,3 +158,43 @@ def test_an_event_applied_from_its_file_explains_each_number(settings: Settings,
         line.why for line in weigh.weights(sentry, "summer")
     )
     sentry.close()
+
+
+TWO = """
+event: summer
+sites: {nara: {cloud: measured-test}}
+pools:
+  web:
+    site: nara
+    driver: fake
+    image: tiny
+    flavor: nano
+    networks: [front]
+    pins: [{hypervisor: xeon1, count: 1}, {hypervisor: xeon2, count: 1}, {hypervisor: opteron1, count: 1}]
+balancers:
+  front: {site: nara, driver: fake, network: front, weights: measured, members: [{pool: web}]%s}
+"""
+ROUNDS = [
+    capacity("xeon1", 1, 2193.8, low=2150.0, high=2210.0),
+    capacity("xeon2", 1, 2107.2, low=2080.0, high=2190.0),
+    capacity("opteron1", 1, 430.0, low=420.0, high=444.0),
+]
+
+
+def test_hosts_whose_rounds_do_not_tell_them_apart_weigh_the_same_and_it_is_told(settings: Settings) -> None:
+    keep(settings, ROUNDS)
+    assert wanted(settings, TWO % "") == {"xeon1": (1, 5), "xeon2": (1, 5), "opteron1": (1, 1)}
+    event = load_text(TWO % "", "summer.yaml")
+    told = measured.reasons(event, settings.journal.connection)
+    assert "; equal to web@xeon1 within ±3.9%, taken as one; off " in str(told["web@xeon2"])
+    assert "taken as one" not in str(told["web@opteron1"])
+
+
+def test_weights_of_which_parts_are_wanted_have_room_for_them(settings: Settings) -> None:
+    keep(settings, ROUNDS)
+    assert wanted(settings, TWO % ", reweigh: {}") == {"xeon1": (1, 50), "xeon2": (1, 50), "opteron1": (1, 10)}
+
+
+def test_of_calibrations_without_a_spread_every_difference_counts(settings: Settings) -> None:
+    keep(settings, [dataclasses.replace(one, low=None, high=None) for one in ROUNDS])
+    assert len(set(wanted(settings, TWO % "").values())) == 3
