@@ -5,17 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cloudsentry import conf, tracing
 from cloudsentry.executor import Clock, Pace, Place, Run
-from cloudsentry.executor.run import never
+from cloudsentry.executor.run import PLANNED_AGAIN, never
 from cloudsentry.loading import Loader
 from cloudsentry.looking import Looker
-from cloudsentry.planner import Short, origin_of, plan_apply, status_of
-from cloudsentry.records.orders import CreateServers
+from cloudsentry.planner import Short, host_of, origin_of, plan_apply, status_of
+from cloudsentry.records.orders import AwaitServers, CreateServers
 from cloudsentry.records.plans import Plan
 from cloudsentry.records.reports import Counts, Listener, Note, Outcome, Report, StepReport
 from cloudsentry.records.views import Dark, Snapshot
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 ROUNDS = 4
 """How often a run plans for servers that cannot be had where they are pinned; a further apply goes on from there."""
+
+LATE = 60.0
+"""Seconds from the announcement of a call to the call: names are looked up between, of services that may be slow."""
 
 Fresh = Callable[[], tuple[Plan, Snapshot]]
 
@@ -81,31 +84,43 @@ class Running:
         The last of the three is whether it went on to its end.
         """
         ended: dict[str, StepReport] = {}
-        short = Short()
+        short, spills = Short(), {name for name, pool in event.pools.items() if pool.spill}
         for left in range(ROUNDS - 1, -1, -1):
-            run = self._run(event, plan, snapshot, number, listen, hold)
+            # The last round but one waits for all: what falls short in it is the last that is planned again.
+            run = self._run(event, plan, snapshot, number, listen, hold, spills=spills if left > 1 else set())
             ended |= {step.id: step for step in run.go()}
             snapshot = run.snapshot
             lacking = tuple(step.id for step in plan.steps if ended[step.id].lack)
             if run.gave_way or self.clock.stopped:
                 return tuple(ended.values()), snapshot, False
-            if not (left and lacking and any(pool.spill for pool in event.pools.values())):
+            if not (left and lacking and spills):
                 break
             lost, avoid = _learnt(plan, lacking, snapshot)
             short = Short(units=Counter(short.units) + lost, avoid=short.avoid | avoid)
             snapshot = self.looker.lit(event, self.places(event), full=True, limits=True)
             plan = plan_apply(event, snapshot, digest(event), short=short)
             placed = _standing_in(plan)
-            if not placed:
+            if not (placed or run.fallen_short):
                 break
             self.journal.add_steps(number, plan.steps)
+            ended |= {step.id: step for step in self._handed_on(number, plan, ended)}
             for id in lacking:
                 origin = origin_of(ended[id].unit)
                 if placed[origin] >= lost[origin]:
                     ended[id] = self._spilled(number, ended[id])
         return tuple(ended.values()), snapshot, not self.clock.stopped
 
-    def _run(self, event: Event, plan: Plan, snapshot: Snapshot, number: int, listen: Listener, hold: Hold) -> Run:
+    def _run(
+        self,
+        event: Event,
+        plan: Plan,
+        snapshot: Snapshot,
+        number: int,
+        listen: Listener,
+        hold: Hold,
+        *,
+        spills: Set[str],
+    ) -> Run:
         return Run(
             plan,
             snapshot,
@@ -117,7 +132,16 @@ class Running:
             clock=self.clock,
             listen=listen,
             until=self.until,
+            early=lambda step: origin_of(step.unit).partition("@")[0] in spills,
         )
+
+    def _handed_on(self, number: int, plan: Plan, ended: dict[str, StepReport]) -> list[StepReport]:
+        """The steps that a round left while they waited and that the next plan has not: it waits for their effects."""
+        known = {step.id for step in plan.steps}
+        left = [step for step in ended.values() if step.error == PLANNED_AGAIN and step.id not in known]
+        for step in left:
+            self.journal.step_ended(number, step.id, "done", step.attempts)
+        return [replace(step, outcome="done", error="") for step in left]
 
     def _spilled(self, number: int, step: StepReport) -> StepReport:
         error = f"{step.error}; others stand in"
@@ -126,7 +150,7 @@ class Running:
 
     def _settle(self, event: Event, listen: Listener) -> None:
         """Wait for the effects of calls that a killed process made just now, so that they are not made twice."""
-        since = self.clock.wall() - dt.timedelta(seconds=self.pace.settle)
+        since = self.clock.wall() - dt.timedelta(seconds=self.pace.settle + LATE)
         intents = {intent.op: intent for intent in self.journal.open_intents(event.event, since) if intent.op}
         began = self.clock.now()
         places, wanted = self.places(event), len(intents)
@@ -212,14 +236,18 @@ def _learnt(
     """What a round could not have, by the unit that it is wanted for, and the hypervisors that did not have it."""
     lost, avoid = Counter[str](), set()
     for step in plan.steps:
-        if step.id not in lacking or not isinstance(step.subject, CreateServers):
+        if step.id not in lacking or not isinstance(step.subject, CreateServers | AwaitServers):
             continue
         order = step.subject
         there = snapshot.pool(step.cloud, step.driver).servers
-        active = sum(server.active for server in there if server.mark.op == order.mark.op)
-        lost[origin_of(step.unit)] += order.count - active
-        if order.hypervisor:
-            avoid.add((step.cloud, order.hypervisor))
+        if isinstance(order, CreateServers):
+            count, host = order.count, order.hypervisor
+            mine = [server for server in there if server.mark.op == order.mark.op]
+        else:
+            count, host = len(order.ids), host_of(step.unit)
+            mine = [server for server in there if server.id in order.ids]
+        lost[origin_of(step.unit)] += count - sum(server.active for server in mine)
+        avoid |= {(step.cloud, host)} if host else set()
     return lost, frozenset(avoid)
 
 

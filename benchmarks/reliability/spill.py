@@ -3,11 +3,12 @@
     cloudsentry lab up
     python benchmarks/reliability/spill.py > docs/reliability-spill.json
 
-One event of six servers pinned to two hypervisors behind a balancer, whose pool may spill to other hypervisors of the
-kind and then to the other cloud. It is applied from nothing on a lab that is well; with a hypervisor that is full; with
-one that dies as soon as Nova has accepted its servers; with a quota for five of the six; and with a hypervisor whose
-every boot ends in ERROR. Time is that of `event apply` as a whole: all servers ACTIVE and behind their balancers with
-their weights. Each case is run several times, the clean one before and after; nobody else may use the lab meanwhile.
+One event of six servers behind a balancer in each cloud: five at home, whose pool may spill to other hypervisors of the
+kind and then to the other cloud, and one there, whose pool may spill home. It is applied from nothing on a lab that is
+well; with a hypervisor that is full; with one that dies as soon as Nova has accepted its servers; with a quota for four
+of the five; with a hypervisor whose every boot ends in ERROR; and with the other cloud's APIs all resetting. Time is
+that of `event apply` as a whole: all servers ACTIVE and behind their balancers with their weights. Each case is run
+several times, the clean one before and after; nobody else may use the lab meanwhile.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from cloudsentry.lab.layout import layout
 
 NAME = "spill"
 PINNED = "private-xeon1"
+AWAY = "public"
 ALIKE = {"image": "tiny", "flavor": "m1.nano", "networks": ["front"]}
 EVENT: dict[str, Any] = {
     "event": NAME,
@@ -49,7 +51,12 @@ EVENT: dict[str, Any] = {
             ],
             "spill": [{"aggregate": "xeon"}, {"pool": "osaka"}],
         },
-        "osaka": {**ALIKE, "site": "osaka", "pins": [{"hypervisor": "public-hv1", "count": 1, "weight": 5}]},
+        "osaka": {
+            **ALIKE,
+            "site": "osaka",
+            "pins": [{"hypervisor": "public-hv1", "count": 1, "weight": 5}],
+            "spill": [{"pool": "front"}],
+        },
     },
     "balancers": {
         "web-nara": {"site": "nara", "network": "front", "drain": 0, "members": [{"pool": "front"}]},
@@ -120,12 +127,24 @@ def quota() -> Iterator[None]:
         compute.put(path, json={"quota_set": {"instances": before, "force": True}}).raise_for_status()
 
 
+@contextlib.contextmanager
+def cloud_down() -> Iterator[None]:
+    """No API of the other cloud answers anything."""
+    struck = [faults.add(layout(), faults.Fault(id="", cloud=AWAY, where=api, kind="reset")) for api in faults.APIS]
+    try:
+        yield
+    finally:
+        for fault in struck:
+            faults.clear(layout(), fault.id)
+
+
 CASES: dict[str, Callable[[], AbstractContextManager[object]]] = {
     "clean": clean,
     "a hypervisor is full": _standing("full"),
     "a hypervisor dies as its servers boot": dying,
     "the quota ends half-way": quota,
     "every boot on a hypervisor ends in ERROR": _standing("fail", operation="spawn", target=f"^{NAME}"),
+    "the other cloud is down": cloud_down,
     "clean again": clean,
 }
 
@@ -154,8 +173,8 @@ def measured(case: str, folder: Path) -> dict[str, Any]:
         began = time.monotonic()
         code, report = _program("event", "apply", str(file))
         seconds = time.monotonic() - began
-        places = _places()
         second = _program("event", "apply", str(file))[1].get("writes")
+    places = _places()
     _program("event", "destroy", str(file), "--yes")
     row = {
         "case": case,
@@ -174,7 +193,7 @@ def measured(case: str, folder: Path) -> dict[str, Any]:
 def _places() -> Counter[str]:
     """Where the event's ACTIVE servers stand, as the clouds have it."""
     found = Counter[str]()
-    for cloud in ("private", "public"):
+    for cloud in ("private", AWAY):
         listed = openstack.connect(cloud=cloud).compute.servers(details=True, tags=f"cloudsentry-event={NAME}")
         found.update(one.hypervisor_hostname for one in listed if one.status == "ACTIVE")
     return found

@@ -23,7 +23,9 @@ from pathlib import Path
 from typing import Any
 
 FIGURES = ("cases", "alone", "converged", "orphans", "duplicates", "lost")
-OPERATIONS = ("provision", "re-weight", "grow", "stretch", "shrink", "replace", "destroy")
+OPERATIONS = (
+    *("provision", "re-weight", "grow", "stretch", "shrink", "replace", "spill", "steer", "destroy", "steer home"),
+)
 PEERS = ("accident", "contender", "active", "missing", "duplicates", "broken", "seconds", "orphans")
 
 
@@ -35,19 +37,36 @@ def rows(files: Iterable[str]) -> list[dict[str, Any]]:
 
 
 def table(listed: list[dict[str, Any]]) -> str:
-    """A list-table, with the sums below."""
-    total = {name: sum(row.get(name, 0) for row in listed) for name in FIGURES}
-    lines = [
-        ".. list-table::",
-        "   :header-rows: 1",
-        "   :widths: 34 16 8 8 12 10 12 6",
-        "",
-        *_line(["What goes wrong", "Operation", "Cases", "Alone", "Converged", "Orphans", "Duplicates", "Lost"]),
-    ]
-    for row in listed:
-        lines += _line([row["fault"].replace("_", " "), row["operation"], *(str(row.get(name, 0)) for name in FIGURES)])
-    lines += _line(["**all**", "", *(f"**{total[name]}**" for name in FIGURES)])
+    """A csv-table: faults by operations, each cell the number of cases, and more only where not all of them ended well.
+
+    The columns behind the operations are sums over them.
+    """
+    operations = [name for name in OPERATIONS if any(row["operation"] == name for row in listed)]
+    faults = dict.fromkeys(row["fault"] for row in listed)
+    groups = {fault.replace("_", " "): [row for row in listed if row["fault"] == fault] for fault in faults}
+    heads = ["What goes wrong", *operations, *(name.capitalize() for name in FIGURES)]
+    widths = " ".join(map(str, [30, *(9 for _ in operations), *(9 for _ in FIGURES)]))
+    lines = [".. csv-table::", f"   :header: {_csv(heads)}", f"   :widths: {widths}", ""]
+    for fault, rows_of_fault in {**groups, "**all**": listed}.items():
+        cells = [_cell([row for row in rows_of_fault if row["operation"] == name]) for name in operations]
+        lines.append(f"   {_csv([fault, *cells, *(str(_sum(rows_of_fault, name)) for name in FIGURES)])}")
     return "\n".join(lines) + "\n"
+
+
+def _cell(found: list[dict[str, Any]]) -> str:
+    """How many cases; in brackets what of them did not end well."""
+    cases = _sum(found, "cases")
+    bad = {"not converged": cases - _sum(found, "converged")} | {name: _sum(found, name) for name in FIGURES[3:]}
+    told = ", ".join(f"{count} {name}" for name, count in bad.items() if count)
+    return f"{cases or ''}" + (f" ({told})" if told else "")
+
+
+def _sum(found: list[dict[str, Any]], name: str) -> int:
+    return sum(row.get(name, 0) for row in found)
+
+
+def _csv(cells: list[str]) -> str:
+    return ", ".join(f'"{cell}"' for cell in cells)
 
 
 def summed(file: str) -> list[dict[str, Any]]:
@@ -65,7 +84,8 @@ def summed(file: str) -> list[dict[str, Any]]:
         )
         row["cases"] += 1
         row["converged"] += case["converged"]
-        row["alone"] += case["alone"]
+        # Where kills followed each other, it is the last one's run that may have ended by itself.
+        row["alone"] += case["alone"] and not case["fault"].startswith("killed")
         row["rewritten"] += bool(case["writes"])
         for name in ("orphans", "duplicates", "lost"):
             row[name] += case[name]

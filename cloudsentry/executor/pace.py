@@ -35,5 +35,6 @@ class Pace:
         """How long a step may take from its first call on; what a place says that it still takes comes on top.
 
         So clients that remember old answers for a day are waited for, and a steering that is never as ordered is not.
+        Who awaits a balancer's members awaits servers that boot, whose programs come after them.
         """
-        return self.boot_timeout if step.family == "pool" else self.balancer_timeout
+        return self.boot_timeout if step.family == "pool" or step.verb == "await" else self.balancer_timeout

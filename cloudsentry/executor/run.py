@@ -14,7 +14,7 @@ from cloudsentry.executor.budget import Budget
 from cloudsentry.executor.clock import Clock
 from cloudsentry.executor.pace import Pace
 from cloudsentry.executor.tries import RETRIED, Tries
-from cloudsentry.records.orders import CreateServers, LateOrder, Order
+from cloudsentry.records.orders import AwaitServers, CreateServers, LateOrder, Order
 from cloudsentry.records.plans import Plan, Step
 from cloudsentry.records.progress import Progress
 from cloudsentry.records.reports import Listener, Note, StepReport
@@ -30,6 +30,10 @@ SILENT = ("await", "warm", "hold")
 
 BOOTS = ("create", "await", "start", "spare", "warm")
 """Verbs of servers that are waited for."""
+
+
+PLANNED_AGAIN = "planned again, as other servers could not be had"
+"""What a step is told that was left while it waited for what comes by itself."""
 
 
 def never() -> bool:
@@ -66,6 +70,8 @@ class _Active:
     tries: int = 0
     told_until: float = 0.0
     """Until when its place said that it would still take."""
+    told: str = ""
+    """What was seen of it last, in words."""
 
 
 class Run:
@@ -84,9 +90,16 @@ class Run:
         clock: Clock,
         listen: Listener,
         until: Callable[[], bool] = never,
+        early: Callable[[Step], bool] = lambda step: False,
     ) -> None:
-        """``until`` is asked now and then while servers boot; once it says so, the run gives way as after a stop."""
+        """``until`` is asked now and then while servers boot; once it says so, the run gives way as after a stop.
+
+        ``early`` is asked of a step whose servers could not be had. Where it says so the run gives way as well, once
+        all that is left to wait for comes up by itself; it has ``fallen_short`` then, and what stands in is planned
+        without loss of time.
+        """
         self._until, self.gave_way = until, False
+        self._early, self.fallen_short = early, False
         self._plan, self._number = plan, number
         self._act, self._look, self._ledger = act, look, ledger
         self._pace, self._clock, self._listen = pace, clock, listen
@@ -113,13 +126,16 @@ class Run:
         )
         graph.prepare()
         with ThreadPoolExecutor(self._pace.threads, thread_name_prefix="cloudsentry") as pool:
-            while graph.is_active() and not self._clock.stopped and not self.gave_way:
+            while graph.is_active() and not (self._clock.stopped or self.gave_way or self.fallen_short):
                 try:
                     self._turn(graph, pool)
                     self.gave_way = self._only_boots() and not self._clock.stopped and self._until()
+                    self.fallen_short = not self._clock.stopped and self._comes_without()
                 except KeyboardInterrupt:
                     self._clock.stop()
-        why = "the run gave way to a larger one" if self.gave_way else "the run was stopped"
+        why = "the run was stopped"
+        if self.gave_way or self.fallen_short:
+            why = "the run gave way to a larger one" if self.gave_way else PLANNED_AGAIN
         for name in self._steps.keys() - self._ended.keys():
             self._leave(self._steps[name], why)
         return tuple(self._ended[step.id] for step in self._plan.steps)
@@ -127,7 +143,23 @@ class Run:
     def _only_boots(self) -> bool:
         """Whether all that is under way are servers that boot: they go on doing so without this run."""
         steps = [active.step for active in self._active.values()]
-        return bool(steps) and not self._calls and all(one.family == "pool" and one.verb in BOOTS for one in steps)
+        boots = (one.verb == "await" or (one.family == "pool" and one.verb in BOOTS) for one in steps)
+        return bool(steps) and not self._calls and all(boots)
+
+    def _comes_without(self) -> bool:
+        """Whether servers could not be had, and all that is under way has been seen and comes up without this run."""
+        lacking = any(report.lack and self._early(self._steps[id]) for id, report in self._ended.items())
+        return lacking and bool(self._active) and not self._calls and all(map(self._there, self._active.values()))
+
+    def _there(self, active: _Active) -> bool:
+        """Whether the next look counts all that a step has asked for: what it does not is asked for once more."""
+        step, order, view = active.step, active.order, self._views.get(place_of(active.step))
+        if view is None or step.verb not in ("create", "await"):
+            return False
+        if isinstance(order, CreateServers):
+            listed = getattr(view, "servers", ())
+            return bool(sum(server.mark.op == order.mark.op for server in listed) >= order.count)
+        return step.family in ("pool", "balancer") and bool(order.seen(view))  # type: ignore[arg-type]
 
     @property
     def snapshot(self) -> Snapshot:
@@ -261,6 +293,7 @@ class Run:
         progress: Progress = active.order.progress(view, now - active.called)  # type: ignore[arg-type]
         if progress.state == "waiting":
             active.told_until = now + progress.left if progress.left else active.told_until
+            active.told = progress.detail
             self._say("progress", active.step, progress.done, progress.wanted, progress.detail)
             return
         failed = progress.state == "failed"
@@ -278,7 +311,8 @@ class Run:
             patience = self._pace.patience(active.step)
             until = max(active.began + patience, active.told_until + self._pace.retry_most)
             if active.called is not None and now > until:
-                self._finish(active.step, "failed", error=f"not done after {now - active.began:.0f} s", lack=True)
+                told = f": {active.told}" if active.told else ""
+                self._finish(active.step, "failed", error=f"not done after {now - active.began:.0f} s{told}", lack=True)
 
     def _leave(self, step: Step, why: str) -> None:
         """The run ends early. A call whose answer never came stays an open intent: the next run looks for it."""
@@ -301,7 +335,7 @@ class Run:
             seconds=round(seconds, 3),
             attempts=tries,
             error=error,
-            lack=lack and step.verb == "create" and isinstance(step.subject, CreateServers),
+            lack=lack and isinstance(step.subject, CreateServers | AwaitServers),
         )
         self._say("ended", step, 0, 0, error or outcome)
 

@@ -10,12 +10,13 @@
 
 from cloudsentry.planner.make import plan_apply, plan_destroy
 from cloudsentry.planner.preflight import preflight, shortages
-from cloudsentry.planner.spill import Short, origin_of
+from cloudsentry.planner.spill import Short, host_of, origin_of
 from cloudsentry.planner.status import status_of
 from cloudsentry.planner.surplus import surplus_and_gone
 
 __all__ = [
     "Short",
+    "host_of",
     "origin_of",
     "plan_apply",
     "plan_destroy",

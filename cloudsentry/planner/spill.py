@@ -43,6 +43,11 @@ def origin_of(unit: str) -> str:
     return unit.partition(FOR)[2] or unit
 
 
+def host_of(unit: str) -> str:
+    """The hypervisor that a unit's name ends with; of a pin that names none, the zone's or the policy's name."""
+    return unit.partition(FOR)[0].partition("@")[2].rpartition(":")[2]
+
+
 def spilled(event: Event, snapshot: Snapshot, units: Units, short: Short) -> Units:
     """The same number of servers, those that cannot be where they are pinned put along their pool's ``spill``.
 

@@ -24,18 +24,20 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from scenarios import CLOUDS, DNS, Scenario
+
 from cloudsentry import conf
 from cloudsentry.clouds.fake import FakePlace, FaultRule
 from cloudsentry.drivers.balancer.fake.cloud import FakeBalancers
 from cloudsentry.drivers.pool.fake.cloud import FakeCloud
+from cloudsentry.drivers.steering.fake.means import FakeSteers
 from cloudsentry.errors import SentryError
 from cloudsentry.journal import Journal, store
+from cloudsentry.planner import origin_of
 from cloudsentry.records.reports import Report
 from cloudsentry.sentry import Sentry
 from cloudsentry.spec.event import Event
 from cloudsentry.testing import JumpClock
-
-CLOUDS = ("private", "public")
 
 
 @functools.cache
@@ -47,47 +49,6 @@ def _one_engine(url: str) -> Any:
 
 
 _plain_engine = store._engine
-
-
-def event(xeon: int = 2, opteron: int = 2, *, weight: int = 10, image: str = "tiny", osaka: bool = True) -> Event:
-    """Two sites as in the source, small enough for thousands of cases."""
-    alike = {"driver": "fake", "flavor": "nano", "networks": ["front"], "image": image}
-    pins = [
-        {"hypervisor": "xeon1", "count": xeon, "weight": weight},
-        {"hypervisor": "opteron1", "count": opteron, "weight": 2},
-    ]
-    pools: dict[str, Any] = {"nara": {**alike, "site": "nara", "pins": pins}}
-    if osaka:
-        pools["osaka"] = {**alike, "site": "osaka", "pins": [{"anti_affinity": 1, "count": 2}]}
-    return Event.model_validate(
-        {
-            "event": "cup",
-            "sites": {"nara": {"cloud": "private"}, "osaka": {"cloud": "public"}},
-            "pools": pools,
-            "balancers": {
-                "web": {"site": "nara", "driver": "fake", "network": "front", "members": [{"pool": "nara"}], "drain": 3}
-            },
-        }
-    )
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Scenario:
-    """What stands (None: nothing), and what is then wanted (None: nothing)."""
-
-    name: str
-    stands: Event | None
-    wanted: Event | None
-
-
-SCENARIOS = (
-    Scenario("provision", None, event()),
-    Scenario("re-weight", event(), event(weight=7)),
-    Scenario("grow", event(), event(xeon=4)),
-    Scenario("shrink", event(), event(xeon=1, osaka=False)),
-    Scenario("replace", event(osaka=False), event(image="newer", osaka=False)),
-    Scenario("destroy", event(), None),
-)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -136,7 +97,7 @@ class Bench:
             first = None if kills else _trapped(scenario, prepare, clock)
             ended = _child(lambda: _trapped(scenario, prepare, clock)) if kills else 0
             with _disarmed() as struck:
-                struck = struck or ended != 0
+                struck = ended != 0 if kills else struck
                 try:
                     again = first or operate(scenario.wanted, scenario.stands)
                 except SentryError as error:
@@ -182,11 +143,13 @@ def rolled_back(scenario: Scenario) -> Report:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Listing:
-    """What there is: servers as (id, unit, status), members as (server, weight), balancers and groups by name."""
+    """What there is: servers as (id, unit, status), members as (server, weight), balancers and groups by name,
+    clients as percent by target (none: nobody steers them)."""
 
     servers: frozenset[tuple[str, str, str]]
     members: frozenset[tuple[str, int]]
     names: tuple[str, ...]
+    clients: dict[str, float]
 
     @property
     def ids(self) -> set[str]:
@@ -208,6 +171,7 @@ def _listing() -> Listing:
         servers=frozenset((server.id, server.mark.unit, server.status) for server in servers),
         members=frozenset((member.name, member.weight) for one in balancers for member in one.members),
         names=tuple(sorted([one.name for one in balancers] + [g.name for s in clouds for g in s.groups.values()])),
+        clients=_clients(),
     )
 
 
@@ -216,10 +180,11 @@ def _judge_undone(
 ) -> Verdict:
     """Everything is as it was; what the operation had not removed is the very same."""
     kept = before.ids & touched.ids
+    same = (before.names, before.clients) == (after.names, after.clients)
     weights = Counter(weight for _, weight in before.members) == Counter(weight for _, weight in after.members)
     return Verdict(
         struck=struck,
-        converged=all(report.outcome == "done" for report in reports) and weights and before.names == after.names,
+        converged=all(report.outcome == "done" for report in reports) and weights and same,
         orphans=(after.units - before.units).total(),
         lost=(before.units - after.units).total() + len(kept - after.ids),
         second_writes=len(reports[1].steps),
@@ -245,6 +210,14 @@ def arm_call(family: str, cloud: str, kind: str, nth: int, *, verb: str = "*", *
         state.faults.append(FaultRule(verb, nth, kind, **more))
 
 
+def arm_boots(cloud: str, *, looks: int) -> None:
+    """The first create of a cloud leaves a server in ERROR; the boots of the other ones take so many looks."""
+    arm_call("pool", cloud, "error_server", 1, verb="CreateServers")
+    for other in set(CLOUDS) - {cloud}:
+        with FakeCloud.named(other).work() as state:
+            state.boot_looks = looks
+
+
 def arm_slow(family: str, cloud: str, nth: int, clock: JumpClock, seconds: float) -> None:
     """The ``nth`` call at one place takes so long; in this process, until its worlds are forgotten."""
     arm_call(family, cloud, "slow", nth)
@@ -261,8 +234,12 @@ def arm_slow(family: str, cloud: str, nth: int, clock: JumpClock, seconds: float
     place.struck = slow  # type: ignore[method-assign]
 
 
+FAMILIES: dict[str, type[FakePlace[Any]]] = {"pool": FakeCloud, "balancer": FakeBalancers, "steering": FakeSteers}
+PLACES = [*((family, cloud) for family in ("pool", "balancer") for cloud in CLOUDS), ("steering", DNS)]
+
+
 def _place(family: str, cloud: str) -> FakePlace[Any]:
-    return FakeCloud.named(cloud) if family == "pool" else FakeBalancers.named(cloud)
+    return FAMILIES[family].named(cloud)
 
 
 def arm_journal(method: str, nth: int, *, after: bool) -> None:
@@ -326,23 +303,24 @@ def _in(folder: Path) -> Iterator[None]:
 
 
 def _forget() -> None:
-    FakeCloud.forget()
-    FakeBalancers.forget()
+    for family in FAMILIES.values():
+        family.forget()
 
 
 @contextlib.contextmanager
 def _disarmed() -> Iterator[bool]:
     """Take all faults away; tells whether any of them had struck."""
     struck = False
-    for place in (*map(FakeCloud.named, CLOUDS), *map(FakeBalancers.named, CLOUDS)):
-        with place.work() as state:
+    for family, cloud in PLACES:
+        with _place(family, cloud).work() as state:
             struck = struck or any(rule.seen >= rule.nth for rule in state.faults)
             state.faults.clear()
     yield struck
 
 
-def _writes() -> int:
-    return sum(place.state.writes for place in (*map(FakeCloud.named, CLOUDS), *map(FakeBalancers.named, CLOUDS)))
+def _clients() -> dict[str, float]:
+    """Where clients are sent, in percent."""
+    return {name: share for one in FakeSteers.named(DNS).state.steers.values() for name, share in one.shares}
 
 
 def _judge(scenario: Scenario, again: Report, second: Report, struck: bool) -> Verdict:
@@ -358,18 +336,24 @@ def _judge(scenario: Scenario, again: Report, second: Report, struck: bool) -> V
             for pin in pool.pins:
                 kind, value = pin.place
                 wanted[f"{name}@{value if kind == 'hypervisor' else f'{kind}:{value}'}"] += pin.count
-    found = Counter(server.mark.unit for server in servers)
+    found = Counter(origin_of(server.mark.unit) for server in servers)
     broken = [server.name for server in servers if server.status != "ACTIVE"]
     surplus = found - wanted
     return Verdict(
         struck=struck,
-        converged=again.outcome == second.outcome == "done" and not broken,
+        converged=again.outcome == second.outcome == "done" and not broken and _clients() == _sent(scenario.wanted),
         orphans=sum(count for unit, count in surplus.items() if unit not in wanted) + _orphans(scenario),
         duplicates=sum(count for unit, count in surplus.items() if unit in wanted),
         lost=sum((wanted - found).values()),
         second_writes=len(second.steps),
         detail=json.dumps({"again": again.left, "second": second.left, "broken": broken}),
     )
+
+
+def _sent(wanted: Event | None) -> dict[str, float]:
+    """Where clients are to be sent."""
+    shares = [one.targets["nara"].share for one in wanted.steering.values()] if wanted else []
+    return {name: value for share in shares for name, value in (("farm", 100 - (share or 0)), ("nara", share or 0))}
 
 
 def _orphans(scenario: Scenario) -> int:

@@ -12,10 +12,10 @@ import pytest
 from cloudsentry.errors import Ambiguous, Busy, Denied, DriverError, NoCapacity, Unreachable
 from cloudsentry.executor import Pace, Run
 from cloudsentry.records.marks import Mark
-from cloudsentry.records.orders import CreateServers, DeleteServers, Order, SetMembers, Share, Template
+from cloudsentry.records.orders import AwaitMembers, CreateServers, DeleteServers, Order, SetMembers, Share, Template
 from cloudsentry.records.plans import Plan, Step
 from cloudsentry.records.reports import Note, StepReport
-from cloudsentry.records.steering import SetShares, Steer, SteeringView
+from cloudsentry.records.steering import SetShares, Steer, SteeringView, Target
 from cloudsentry.records.views import Balancer, BalancerView, Member, PoolView, Server, Snapshot, View
 from cloudsentry.testing import JumpClock
 
@@ -302,3 +302,75 @@ def test_a_steering_is_waited_for_as_long_as_old_answers_hold_and_no_longer(
     (report,) = run.go()
     assert report.outcome == outcome
     assert at_least <= clock.now() - begun <= at_most
+
+
+class Answering(Steered):
+    """Two members that answer from a time on."""
+
+    def __init__(self, clock: JumpClock, since: float) -> None:
+        super().__init__(clock, 0.0)
+        self.since = since
+        self.members = tuple(
+            Member(name=f"s{n}", address=f"10.0.0.{n}", port=80, weight=1, operating="OFFLINE") for n in (1, 2)
+        )
+
+    def look(self, place: tuple[str, str, str]) -> View:
+        view = super().look(place)
+        if not isinstance(view, BalancerView) or self.clock.now() < self.since:
+            return view
+        (one,) = view.balancers
+        up = dataclasses.replace(one.members[1], operating="ONLINE")
+        return dataclasses.replace(view, balancers=(dataclasses.replace(one, members=(one.members[0], up)),))
+
+
+@pytest.mark.parametrize(("after", "outcome"), [(450.0, "done"), (2000.0, "failed")])
+def test_clients_are_sent_once_somebody_answers_and_never_where_nobody_does(after: float, outcome: str) -> None:
+    clock = JumpClock()
+    begun = clock.now()
+    world = Answering(clock, begun + after)
+    sent: list[float] = []
+    target = Target(name="nara", share=25, balancer="web", cloud="private", driver="world")
+    shares = SetShares(unit="names", targets=(target,), mark=Mark(event="e", unit="names"))
+    wait = dataclasses.replace(
+        create("web"), id="web/await", family="balancer", verb="await", subject=AwaitMembers(unit="web", asks="GET /")
+    )
+    steer = dataclasses.replace(
+        create("names"), family="steering", verb="steer", subject=shares, after=("web/await",), id="names/steer"
+    )
+
+    def act(place: tuple[str, str, str], order: Order) -> None:
+        assert isinstance(order, SetShares)
+        assert [one.to for one in order.targets] == [("10.0.0.99",)]
+        sent.append(clock.now() - begun)
+
+    look = world.look
+
+    def steered(place: tuple[str, str, str]) -> View:
+        view = look(place)
+        if not isinstance(view, SteeringView) or not sent:
+            return view
+        stands = dataclasses.replace(target, to=("10.0.0.99",))
+        return dataclasses.replace(view, steers=(dataclasses.replace(view.steers[0], targets=(stands,)),))
+
+    run = Run(
+        Plan(event="e", goal="apply", revision="r", steps=(wait, steer)),
+        Snapshot.of("e", [look(LB), look(("steering", "private", "world"))]),
+        number=1,
+        act=act,
+        look=steered,
+        ledger=world,
+        pace=Pace(poll_least=20.0),
+        clock=clock,
+        listen=world.notes.append,
+    )
+    waited, steering = run.go()
+    if outcome == "done":
+        assert (waited.outcome, steering.outcome) == ("done", "done")
+        assert [450 <= at <= 500 for at in sent] == [True]
+        return
+    assert sent == []
+    assert (waited.outcome, steering.outcome, steering.error) == ("failed", "skipped", "waits for web/await")
+    assert waited.error.endswith(
+        " s: no member has answered GET /: 10.0.0.1 port 80 is OFFLINE, 10.0.0.2 port 80 is OFFLINE"
+    )
+    assert 600 <= clock.now() - begun <= 700

@@ -136,9 +136,9 @@ def test_a_run_whose_process_is_gone_is_marked_as_failed_and_nothing_is_touched(
 def test_a_rollback_that_somebody_overtook_is_refused(sentry: Sentry, monkeypatch: pytest.MonkeyPatch) -> None:
     sentry.apply(event(koshien()))
     sentry.apply(event(grown()))
-    newest = sentry._newest("koshien-2010")
+    newest = sentry._recall.newest("koshien-2010")
     sentry.apply(event(koshien()))
-    monkeypatch.setattr(sentry, "_newest", lambda name: newest)
+    monkeypatch.setattr(sentry._recall, "newest", lambda name: newest)
     with pytest.raises(PlanStale):
         sentry.rollback("koshien-2010")
 

@@ -9,6 +9,7 @@ import pytest
 from cloudsentry.drivers.pool.fake.cloud import FakeCloud, FaultRule
 from cloudsentry.errors import PlanError, SpecError
 from cloudsentry.records.ground import Size
+from cloudsentry.records.reports import Note
 from cloudsentry.sentry import Sentry
 from cloudsentry.spec.load import from_dict
 
@@ -64,6 +65,65 @@ def test_servers_that_end_in_error_stand_elsewhere_in_the_same_run(sentry: Sentr
     assert [step.outcome for step in report.steps if step.outcome != "done"] == ["spilled"]
     weights = members("private") + members("public")
     assert weights.total() == 8
+
+
+def begun_before(notes: list[Note], unit: str, others: str) -> bool:
+    """Whether the first create of a unit began before others were up."""
+    first = next(place for place, note in enumerate(notes) if note.kind == "started" and unit in note.unit)
+    up = next(
+        place
+        for place, note in enumerate(notes)
+        if note.kind == "ended"
+        and note.detail == "done"
+        and note.unit.startswith(others)
+        and note.verb in ("create", "await")
+    )
+    return first < up
+
+
+def test_what_stands_in_begins_while_others_boot_and_nothing_of_theirs_is_made_twice(sentry: Sentry) -> None:
+    with FakeCloud.named("public").work() as cloud:
+        cloud.boot_looks = 30
+    broken_boots()
+    notes: list[Note] = []
+    report = sentry.apply(event(body(KIND)), listen=notes.append)
+    assert (report.outcome, report.left, report.servers.active) == ("done", (), 8)
+    assert {step.outcome for step in report.steps} == {"done", "spilled"}
+    assert begun_before(notes, ",for:", "front-osaka")
+    assert (len(servers("private")), len(servers("public"))) == (4, 4)
+    assert {step.state for step in sentry.run(report.run).steps} == {"done", "spilled"}
+    assert sentry.apply(event(body(KIND))).steps == ()
+
+
+def test_those_that_fail_while_stand_ins_boot_stand_elsewhere_too(sentry: Sentry) -> None:
+    with FakeCloud.named("private").work() as cloud:
+        cloud.boot_looks = 6
+    broken_boots(count=2)
+
+    def fail(note: Note) -> None:
+        """The other hypervisor's boots end badly as well, once stand-ins are on their way."""
+        if note.kind == "started" and ",for:" in note.unit:
+            with FakeCloud.named("private").work() as cloud:
+                for mine in cloud.servers.values():
+                    for one in mine.values():
+                        one.ends = "ERROR" if one.server.status == "BUILD" else one.ends
+
+    report = sentry.apply(event(body(KIND, OTHER)), listen=fail)
+    assert (report.outcome, report.left, report.servers.active) == ("done", (), 8)
+    assert not [one for one in servers("private") + servers("public") if one.status != "ACTIVE"]
+    assert sentry.apply(event(body(KIND, OTHER))).steps == ()
+
+
+def test_a_pool_that_may_not_spill_is_not_tried_again_because_another_may(sentry: Sentry) -> None:
+    with FakeCloud.named("private").work() as cloud:
+        cloud.boot_looks = 30
+    with FakeCloud.named("public").work() as cloud:
+        cloud.faults.append(FaultRule("CreateServers", 1, "error_server", count=2, times=100))
+    report = sentry.apply(event(body(KIND)))
+    assert report.outcome == "failed"
+    assert len([step for step in report.steps if step.outcome == "failed"]) == 4
+    assert FakeCloud.named("public").state.faults[0].seen == 4  # one call for each hypervisor, and none again
+    assert hosts("private").total() == 4
 
 
 def test_applying_again_moves_nothing_and_destroying_leaves_nothing(sentry: Sentry) -> None:
