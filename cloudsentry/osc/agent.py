@@ -34,7 +34,7 @@ class Agent(base.Command):
             "--every", type=base.positive, default=30.0, metavar="SECONDS", help="from pass to pass (default: 30)"
         )
         parser.add_argument(
-            "--times", type=int, default=0, metavar="N", help="number of passes (default: until stopped)"
+            "--times", type=base.whole, default=0, metavar="N", help="number of passes (default: until stopped)"
         )
         parser.add_argument(
             "--workers",

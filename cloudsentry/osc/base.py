@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import atexit
+import errno
 import sys
 import traceback
 from collections.abc import Callable, Iterable
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cliff import command, lister, show
 
-from cloudsentry.errors import Lost, Owned, PlanError, PlanStale, RunStopped, SentryError, SpecError, UserError
+from cloudsentry.errors import Lost, Moving, Owned, PlanError, PlanStale, RunStopped, SentryError, SpecError, UserError
 from cloudsentry.osc.columns import shown
 
 if TYPE_CHECKING:
@@ -27,20 +28,25 @@ INTERRUPTED = 130
 BROKEN_PIPE = 141
 """128 + SIGPIPE: whoever read our output has gone."""
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What a file says that takes no more."""
+
 _ADVICE: tuple[tuple[type[BaseException], str], ...] = (
     (SpecError, "Nothing was changed. Mend the file and check it with `event validate`."),
     (PlanStale, "Nothing was changed. Make a new plan with `event plan --out`, or apply the event file itself."),
     (PlanError, "Nothing was changed."),
     (RunStopped, "Nothing is lost: run the same command again to go on; `run show` tells how far it came."),
     (Lost, "Nothing is lost: whoever has the event now goes on with it."),
-    (Owned, "Nothing was changed. Wait for the other process, or stop it, and run this again."),
+    (Moving, "Nothing was changed."),
+    (Owned, "Wait for the other process, or stop it, and run this again."),
     (KeyboardInterrupt, "Nothing is lost: run the same command again to go on."),
 )
 
 
 def say(text: str) -> None:
     """One message for people, on stderr: stdout is for the answer alone."""
-    print(text, file=sys.stderr, flush=True)
+    if sys.stderr is not None:  # closed by the caller (2>&-): `print` would turn to stdout
+        print(text, file=sys.stderr, flush=True)
 
 
 T = TypeVar("T")
@@ -70,9 +76,21 @@ def _positive(value: str) -> float:
     return number
 
 
+def whole(value: str) -> int:
+    """An argument's type: an integer above zero."""
+    return worded(_whole, "an integer above 0")(value)
+
+
+def _whole(value: str) -> int:
+    number = int(value)
+    if number < 1:
+        raise ValueError(value)
+    return number
+
+
 def terminal() -> bool:
     """Whether a person watches stderr."""
-    return sys.stderr.isatty()
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 def answered(action: Callable[[], int], *, debug: bool) -> int:
@@ -89,9 +107,17 @@ def answered(action: Callable[[], int], *, debug: bool) -> int:
         return _told(stop, "stopped", INTERRUPTED, debug)
     except SentryError as error:
         return _told(error, str(error), error.exit_code, debug)
+    except OSError as error:
+        if error.errno not in FULL:
+            return _internal(error, debug)
+        return _told(error, f"the answer cannot be written: {error.strerror}", 1, debug)
     except Exception as error:  # noqa: BLE001 - the last door before the user
-        line = " ".join(f"{type(error).__name__}: {error}".split())
-        return _told(error, f"internal error: {line} (run with --debug for the traceback)", 1, debug)
+        return _internal(error, debug)
+
+
+def _internal(error: Exception, debug: bool) -> int:
+    line = " ".join(f"{type(error).__name__}: {error}".split())
+    return _told(error, f"internal error: {line} (run with --debug for the traceback)", 1, debug)
 
 
 def _told(error: BaseException, message: str, code: int, debug: bool) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from cloudsentry.errors import UserError
+from cloudsentry.errors import NotSupported, UserError
 from cloudsentry.osc import base
 
 if TYPE_CHECKING:
@@ -60,11 +60,11 @@ class Calibrate(base.Lister):
             "--seconds", type=float, default=1.0, metavar="N", help="per step, 1 to 15 (default: 1); a ramp has 3 to 7"
         )
         parser.add_argument(
-            "--rounds", type=int, default=3, metavar="N", help="ramps of each; their median counts (default: 3)"
+            "--rounds", type=base.whole, default=3, metavar="N", help="ramps of each; their median counts (default: 3)"
         )
         parser.add_argument(
             "--boot",
-            type=int,
+            type=base.whole,
             default=0,
             metavar="N",
             help="make N servers at each pin for this, and remove them after",
@@ -126,7 +126,12 @@ class Calibrate(base.Lister):
 
 def _asked(parsed_args: argparse.Namespace) -> Asked:
     from cloudsentry.calibration.calibrate import Asked
+    from cloudsentry.clouds.hosts import host_of
 
+    try:
+        host_of(parsed_args.place)
+    except NotSupported as error:
+        raise UserError(f"--from: {error}") from error
     if not 0 <= parsed_args.port <= 65535:
         raise UserError(f"--port: {parsed_args.port} is no port")
     return Asked(

@@ -20,7 +20,8 @@ class Plan(base.Lister):
     """Show what `event apply` would do, step by step and why; nothing is changed.
 
     The event's clouds are looked at, read only. The same event on the same clouds gives
-    the same bytes. Nothing to do gives no rows.
+    the same bytes. Nothing to do gives no rows. Exit code 1 where not all could be looked at: what is
+    planned then leaves that out.
     """
 
     _epilog = """examples:
@@ -47,6 +48,9 @@ class Plan(base.Lister):
 
             plan_file.write(parsed_args.out, event, plan)
         self.notes = (*text.unplanned(plan), text.plan_summary(plan))
+        for line in text.unseen(plan):
+            base.say(line)
+            self.exit_code = 1
         return rows.plan(plan)
 
 
@@ -141,7 +145,9 @@ class Watch(base.Command):
         parser.add_argument(
             "--every", type=base.positive, default=5.0, metavar="SECONDS", help="between looks (default: 5)"
         )
-        parser.add_argument("--times", type=int, default=0, metavar="N", help="number of looks (default: until Ctrl-C)")
+        parser.add_argument(
+            "--times", type=base.whole, default=0, metavar="N", help="number of looks (default: until Ctrl-C)"
+        )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:

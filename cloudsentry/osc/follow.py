@@ -32,7 +32,7 @@ class FollowWeights(base.Lister):
             "--every", type=base.positive, default=5.0, metavar="SECONDS", help="from look to look (default: 5)"
         )
         parser.add_argument(
-            "--times", type=int, default=0, metavar="N", help="number of looks (default: until stopped)"
+            "--times", type=base.whole, default=0, metavar="N", help="number of looks (default: until stopped)"
         )
         parser.add_argument("--dry-run", action="store_true", help="look, and change nothing")
         return parser

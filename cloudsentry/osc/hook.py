@@ -45,7 +45,9 @@ class Hook(base.Command):
         elif parsed_args.openapi:
             print(serve.openapi(self.sentry), file=self.app.stdout)
         else:
-            serve.forever(self.sentry.settings, host, port)
+            settings = self.sentry.settings
+            base.say(f"hook: listening on http://{parsed_args.listen}")
+            serve.forever(settings, host, port)
 
 
 def _address(text: str) -> tuple[str, int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from cloudsentry.errors import UserError
 from cloudsentry.osc import base, progress
 from cloudsentry.osc.journal_cells import When
 
@@ -42,13 +41,15 @@ def _subject(parser: argparse.ArgumentParser) -> None:
         "that makes its gap much shorter, live within a cloud, libvirt between hypervisors without OpenStack)",
     )
     parser.add_argument("--together", action="store_true", help="as one unit: all of them, or none")
-    parser.add_argument("--at-once", type=int, metavar="N", help="servers under way at once (default: 1)")
-    parser.add_argument("--per-hypervisor", type=int, metavar="N", help="of them from or to one hypervisor")
-    parser.add_argument("--mbit", type=float, metavar="MBIT", help="Mbit/s for all of them, of 500 for each")
+    parser.add_argument("--at-once", type=base.whole, metavar="N", help="servers under way at once (default: 1)")
+    parser.add_argument("--per-hypervisor", type=base.whole, metavar="N", help="of them from or to one hypervisor")
+    parser.add_argument(
+        "--mbit", type=base.positive, metavar="MBIT", help="Mbit/s that they may take; each counts as 500"
+    )
     parser.add_argument(
         "--window", choices=("any", "quiet"), help="quiet: nothing begins that would reach into a match (default: any)"
     )
-    parser.add_argument("--wave", type=int, default=0, metavar="N", help="servers at once (default: all)")
+    parser.add_argument("--wave", type=base.whole, default=0, metavar="N", help="servers at once (default: all)")
     parser.add_argument(
         "--hypervisor",
         action="append",
@@ -61,8 +62,6 @@ def _subject(parser: argparse.ArgumentParser) -> None:
 def _asked(parsed_args: argparse.Namespace) -> Asked:
     from cloudsentry.migrate import Asked
 
-    if parsed_args.wave < 0:
-        raise UserError("--wave: expected a number of servers")
     return Asked(
         event=parsed_args.event,
         what=parsed_args.what,
@@ -82,8 +81,6 @@ def _budget(parsed_args: argparse.Namespace) -> Budget | None:
 
     wishes = {name: getattr(parsed_args, name) for name in ("at_once", "per_hypervisor", "mbit")}
     given = {name: wish for name, wish in wishes.items() if wish is not None}
-    if any(wish <= 0 for wish in given.values()):
-        raise UserError("--at-once, --per-hypervisor and --mbit are above 0")
     return Budget(**given) if given else None
 
 
@@ -110,7 +107,9 @@ class PlanMove(base.Lister):
 
     _epilog = """examples:
   %(prog)s koshien-2010 front-nara --to public
-  %(prog)s koshien-2010 origin-1 --to public --mover image -f json"""
+  %(prog)s koshien-2010 origin-1 --to public --mover image -f json
+
+exit codes: 0 nothing stands in the way, 1 something is refused (and why), 2 bad input"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """What, and where to."""
@@ -123,6 +122,7 @@ class PlanMove(base.Lister):
         migration = _migration(self)
         plans = migration.plan(_asked(parsed_args))
         migration.close()
+        self.exit_code = 1 if any(one.refusals for one in plans) else 0
         return PLAN, [
             (
                 one.server,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from cliff import app, command, commandmanager
 from cliff.help import HelpExit
 
 from cloudsentry.errors import SentryError, UserError
-from cloudsentry.osc.base import answered, open_hall
+from cloudsentry.osc.base import answered, open_hall, say
 
 if TYPE_CHECKING:
     from cloudsentry.sentry import Sentry
@@ -108,7 +109,7 @@ class Shell(app.App):
         loudness.add_argument(
             "-q", "--quiet", action="store_const", const=0, dest="verbose_level", help="errors and answers only"
         )
-        parser.add_argument("--log-file", metavar="FILE", help="write the full log there as well")
+        parser.add_argument("--log-file", type=appendable, metavar="FILE", help="write the full log there as well")
         parser.add_argument(
             "--log-json",
             action=JsonAction,
@@ -122,6 +123,9 @@ class Shell(app.App):
     def configure_logging(self) -> None:
         """Console on stderr by -v and -q; everything in the log file."""
         super().configure_logging()
+        for handler in logging.getLogger().handlers:
+            if isinstance(handler, logging.FileHandler):
+                setattr(handler, "handleError", _told_once(self.options.log_file))  # noqa: B010 - mypy takes no method
         if self.options.log_json:
             _as_json(logging.getLogger().handlers)
         wanted = self.options.verbose_level
@@ -167,12 +171,15 @@ class Shell(app.App):
 
     def _of_noun(self, noun: str) -> None:
         """Help for ``event``, which is no command but has some: their first lines. Returns where it has none."""
-        mine = sorted((name, entry) for name, entry in self.command_manager if name.startswith(f"{noun} "))
+        mine = self._under(noun)
         if not mine or any(name == noun for name, _ in self.command_manager):
             return
         self.stdout.write(f"usage: {self.NAME} {noun} COMMAND …\n\n{listed(mine)}")
         self.stdout.write(f"\n`{self.NAME} help {noun} COMMAND` tells more, with an example.\n")
         raise HelpExit()
+
+    def _under(self, noun: str) -> list[tuple[str, commandmanager.EntryPointT]]:
+        return sorted((name, entry) for name, entry in self.command_manager if name.startswith(f"{noun} "))
 
     def clean_up(self, cmd: command.Command, result: int, err: BaseException | None) -> None:
         """Remember what ended the command; cliff has told it."""
@@ -182,10 +189,22 @@ class Shell(app.App):
         words = [word for word in argv if not word.startswith("-")]
         if not words:
             return f"Unknown option {argv[0]!r}; see `{self.NAME} --help`."
+        if len(words) == 1 and (mine := self._under(words[0])):
+            return f"{words[0]!r} alone is no command; there are:\n{listed(mine)}`{self.NAME} help COMMAND` tells more."
         wanted = " ".join(words[:2])
         names = nearest(wanted, [name for name, _ in self.command_manager])
         known = "".join(f"\n  {self.NAME} {name}" for name in names)
-        return f"There is no command {wanted!r}. Nearest:{known}\n`{self.NAME} --help` lists them all."
+        near = f" Nearest:{known}\n" if names else " "
+        return f"There is no command {wanted!r}.{near}`{self.NAME} --help` lists them all."
+
+
+def appendable(path: str) -> str:
+    """An argument's type: a file that can be written to, made where it is not there."""
+    try:
+        open(path, "a").close()
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"cannot write {path}: {error.strerror}") from error
+    return path
 
 
 class JsonAction(argparse.Action):
@@ -198,6 +217,18 @@ class JsonAction(argparse.Action):
         except ImportError:
             parser.error("--log-json needs oslo.log: pip install cloudsentry[log]")
         setattr(namespace, self.dest, True)
+
+
+def _told_once(path: str) -> Callable[[logging.LogRecord], None]:
+    """What a handler does where its file takes no more: a line the first time, where logging has a traceback each."""
+    told: list[str] = []
+
+    def tell(record: logging.LogRecord) -> None:
+        if not told:
+            told.append(path)
+            say(f"the log {path} cannot be written: {sys.exc_info()[1]}")
+
+    return tell
 
 
 def _as_json(handlers: Sequence[logging.Handler]) -> None:
@@ -218,17 +249,19 @@ def _as_json(handlers: Sequence[logging.Handler]) -> None:
 
 
 def nearest(wanted: str, names: Sequence[str]) -> list[str]:
-    """Names that begin with the same word, or else the most alike: at most eight, never none."""
+    """Names that begin with the same word, or else the most alike: at most eight."""
     import difflib
 
     first = wanted.split()[0]
     kin = sorted(name for name in names if name.split()[0] == first)
     close = difflib.get_close_matches(wanted, names, n=8, cutoff=0.5)
-    return (close + [name for name in kin if name not in close])[:8] or sorted(names)[:8]
+    return (close + [name for name in kin if name not in close])[:8]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Exit codes: 0 done, 1 failed, 2 bad input, 3 stale plan, 130 interrupted."""
+    if sys.stdout is None:  # closed by the caller (>&-): nobody wants the answer
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - until the process ends
     return int(Shell().run(list(sys.argv[1:] if argv is None else argv)))
 
 

@@ -9,6 +9,7 @@ from cloudsentry.errors import PlanError, UserError
 from cloudsentry.osc import base, progress
 from cloudsentry.osc.event import ended
 from cloudsentry.records.reports import StretchLine
+from cloudsentry.render import text
 
 COLUMNS = ("Stretch", "Cloud", "Driver", "State", "Joined", "Alive", "RTT ms", "Loss %", "Offer", "Objects")
 
@@ -120,6 +121,7 @@ class CheckStretches(base.Lister):
             drift = [one for one in plan.drift if one.unit in wanted.stretches]
             found += [(one.kind, one.cloud, one.unit, one.what) for one in drift]
         self.exit_code = 1 if found else 0
-        told = f"{len(found)} findings" if found else "nothing to tell: both ends of each are as wanted"
-        self.notes = (f"{wanted.event}: {len(wanted.stretches)} stretches checked, {told}",)
+        told = text.count(len(found), "finding") if found else "nothing to tell: both ends of each are as wanted"
+        checked = "1 stretch" if len(wanted.stretches) == 1 else f"{len(wanted.stretches)} stretches"
+        self.notes = (f"{wanted.event}: {checked} checked, {told}",)
         return ("Kind", "Cloud", "Stretch", "What"), found

@@ -102,7 +102,7 @@ class Explain(base.Lister):
             metavar="TIME",
             help="as it was known then (ISO 8601)",
         )
-        parser.add_argument("--limit", type=int, default=20, metavar="N", help="rows at the most (default: 20)")
+        parser.add_argument("--limit", type=base.whole, default=20, metavar="N", help="rows at the most (default: 20)")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
@@ -110,7 +110,7 @@ class Explain(base.Lister):
         from cloudsentry.scaling.scale import Scaler
 
         scaler = Scaler(self.sentry)
-        rows = scaler.explain(parsed_args.name, max(1, parsed_args.limit), parsed_args.at)
+        rows = scaler.explain(parsed_args.name, parsed_args.limit, parsed_args.at)
         scaler.close()
         table = parsed_args.formatter == "table"
         return EXPLAIN, [_explained(row, table) for row in rows]

@@ -52,9 +52,9 @@ class SetWeights(base.ShowOne):
     """
 
     _epilog = """examples:
-  %(prog)s koshien-2010 front web@private-xeon1=10 web@private-opteron1=2
-  %(prog)s koshien-2010 front web@private-opteron1=0     # no new requests there
-  %(prog)s koshien-2010 front --measured                 # after `calibrate`"""
+  %(prog)s koshien-2010 nara front-nara@private-xeon1=10 front-nara@private-opteron1=2
+  %(prog)s koshien-2010 nara front-nara@private-opteron1=0     # no new requests there
+  %(prog)s koshien-2010 nara --measured                 # after `calibrate`"""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """The event, the balancer, the weights."""
@@ -104,7 +104,7 @@ def _parsed(words: list[str]) -> dict[str, int]:
     for word in words:
         unit, equals, weight = word.rpartition("=")
         if not equals or not unit or not weight.isdecimal():
-            raise UserError(f"{word!r} is no weight: write UNIT=WEIGHT, such as web@private-xeon1=10")
+            raise UserError(f"{word!r} is no weight: write UNIT=WEIGHT, such as front-nara@private-xeon1=10")
         if wanted.setdefault(unit, int(weight)) != int(weight):
             raise UserError(f"{unit} is given two weights")
     return wanted

@@ -6,7 +6,6 @@ JSON with sorted keys, so that the same event on the same clouds gives the same 
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -30,13 +29,17 @@ def write(path: str, event: Event, plan: Plan) -> None:
     Raises UserError where the file cannot be written.
     """
     target = Path(path)
+    draft: Path | None = None
     try:
         with tempfile.NamedTemporaryFile(  # made with mode 0600
             "w", encoding="utf-8", dir=target.parent, prefix=f".{target.name}.", delete=False
         ) as file:
+            draft = Path(file.name)
             file.write(dumped(event, plan))
-        os.replace(file.name, target)
+        draft.replace(target)
     except OSError as error:
+        if draft is not None:
+            draft.unlink(missing_ok=True)
         raise UserError(f"cannot write {path}: {error.strerror}") from error
 
 

@@ -105,7 +105,7 @@ def _read(file: str) -> bytes:
             content = stream.read(SIZE_MAX + 1)
     except (OSError, ValueError) as error:
         why = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
-        raise SpecError((Fault(file=file, line=1, column=1, message=f"cannot be read: {why}"),)) from error
+        raise SpecError((Fault(file=file, line=0, column=0, message=f"cannot be read: {why}"),)) from error
     if len(content) > SIZE_MAX:
         raise too_large(file)
     return content

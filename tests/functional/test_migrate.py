@@ -209,7 +209,7 @@ def test_every_reason_is_told_before_anything_is_touched(
         path.write_text(yaml.safe_dump(changed))
         program("event", "apply", str(path))
         lab.mark()
-        (planned,) = program.json("migrate", "plan", name, "front-nara", "--to", "public")
+        (planned,) = program.json("migrate", "plan", name, "front-nara", "--to", "public", code=1)
         told = " ".join(planned["Refused because"])
         assert "image 'test-only-here'" in told
         assert "keypair 'test-only-here'" in told

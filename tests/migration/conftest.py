@@ -53,9 +53,9 @@ class Door:
         assert "Traceback" not in done.stderr
         return done.stdout
 
-    def json(self, *words: str) -> Any:
+    def json(self, *words: str, code: int = 0) -> Any:
         """Its answer as data."""
-        return json.loads(self.run(*words, "-f", "json"))
+        return json.loads(self.run(*words, "-f", "json", code=code))
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Left running."""

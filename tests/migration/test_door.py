@@ -74,7 +74,7 @@ def test_what_cannot_move_is_refused_with_every_reason(sites: Sites, door: Door,
     try:
         head, tail = text.split("away:", 1)
         sites.config.write_text(f"{head}away:{tail.replace('segment: front', 'segment: apart', 1)}", encoding="utf-8")
-        [plan] = door.json("migrate", "plan", "cup", server, "--to", "away")
+        [plan] = door.json("migrate", "plan", "cup", server, "--to", "away", code=1)
         assert any("not one segment" in line for line in plan["Refused because"])
         door.run("migrate", "run", "cup", server, "--to", "away", code=1)
         assert _running(sites) == ["home"]

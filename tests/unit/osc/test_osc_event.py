@@ -6,10 +6,11 @@ import datetime as dt
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from cloudsentry.errors import Busy, DriverError, Fault, Owned, PlanStale, SpecError
+from cloudsentry.errors import Busy, DriverError, Fault, Moving, Owned, PlanStale, SpecError
 from cloudsentry.osc.shell import main
 from cloudsentry.records.moving import Move
 from cloudsentry.records.plans import Plan
@@ -53,6 +54,16 @@ def test_nothing_to_do_is_said_and_is_no_failure(hall, plan: Plan, capsys) -> No
     assert "nothing to do" in err
     assert main(["event", "plan", "cup.yaml", "-f", "json"]) == 0
     assert json.loads(capsys.readouterr().out) == []
+
+
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_a_plan_of_clouds_that_did_not_answer_is_never_nothing_to_do(hall, plan: Plan, form: str, capsys) -> None:
+    dark = replace(plan.drift[0], unit="osaka", cloud="public", kind="unseen", what="public: GET: no connection")
+    hall.answers = {"plan": replace(plan, steps=(), drift=(dark,))}
+    assert main(["event", "plan", "cup.yaml", "-f", form]) == 1
+    err = capsys.readouterr().err
+    assert "not seen: public osaka: GET: no connection\n" in err, "the cloud is named once, in all formats"
+    assert form == "json" or "nothing to do where it was seen; not all was seen: public" in err
 
 
 def test_a_destroy_plan_is_asked_for_as_such_and_not_saved(hall, plan: Plan, tmp_path: Path, capsys) -> None:
@@ -238,3 +249,30 @@ def test_a_long_wait_is_told_every_two_seconds_and_not_more_often(hall, report: 
         "   2.0 s  waiting for nara-hv1 create 1/2",
         "   4.0 s  waiting for nara-hv1 create 1/2",
     ]
+
+
+@pytest.mark.parametrize(("refusals", "code"), [((), 0), (("cloud osaka has no image 'tiny'",), 1)])
+def test_a_move_that_is_refused_is_no_good_plan(hall, monkeypatch, refusals: tuple[str, ...], code: int) -> None:
+    from cloudsentry.osc import migrate
+
+    line = SimpleNamespace(
+        server="a", source="nara", target="osaka", mover="image", why="", copy_mb=0, seconds=0, gap=0, refusals=refusals
+    )
+    migration = SimpleNamespace(plan=lambda asked: (line,), close=lambda: None)
+    monkeypatch.setattr(migrate, "_migration", lambda command: migration)
+    assert main(["migrate", "plan", "cup", "a", "--to", "osaka"]) == code
+
+
+def test_an_event_that_another_process_has_is_told_once_that_nothing_was_changed(hall, capsys) -> None:
+    hall.answers = {"apply": Owned("event cup is being worked on by process 7 on vm: nothing was changed")}
+    assert main(["event", "apply", "cup.yaml"]) == 1
+    err = capsys.readouterr().err
+    assert err.lower().count("nothing was changed") == 1
+    assert "Wait for the other process" in err
+
+
+def test_a_move_that_was_left_open_sends_nobody_to_a_process_that_is_not_there(hall, capsys) -> None:
+    hall.answers = {"apply": Moving("event cup is held by move 4, which is open at copy: `migrate retry 4` first")}
+    assert main(["event", "apply", "cup.yaml"]) == 1
+    err = capsys.readouterr().err
+    assert err.endswith("`migrate retry 4` first\nNothing was changed.\n")

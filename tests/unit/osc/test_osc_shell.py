@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import subprocess
 import sys
 from importlib import metadata
+from typing import Any
 
 import pytest
 
@@ -82,7 +84,31 @@ def test_a_lone_first_word_names_its_kin() -> None:
     assert set(nearest("event", ["event plan", "event apply", "lab up"])) == {"event apply", "event plan"}
 
 
-@pytest.mark.parametrize("argv", [["event", "apply"], ["event", "watch", "cup", "--every", "0"], ["--nope"]])
+def test_a_noun_alone_lists_all_its_commands(capsys) -> None:
+    assert main(["event"]) == 2
+    told = capsys.readouterr().err
+    assert all(f"  event {verb} " in told for verb in ("apply", "destroy", "plan", "status", "validate"))
+    assert "weights show" not in told
+
+
+def test_a_word_like_no_command_is_answered_without_guesses(capsys) -> None:
+    assert main(["zzzzzz"]) == 2
+    assert capsys.readouterr().err == "There is no command 'zzzzzz'. `cloudsentry --help` lists them all.\n"
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["event", "apply"],
+        ["event", "watch", "cup", "--every", "0"],
+        ["event", "watch", "cup", "--times", "-1"],
+        ["explain", "cup", "--limit", "0"],
+        ["migrate", "plan", "cup", "front", "--at-once", "0"],
+        ["calibrate", "cup", "front", "--from", "nowhere"],
+        ["--log-file", "/nowhere/x.log", "event", "list"],
+        ["--nope"],
+    ],
+)
 def test_bad_arguments_end_with_two(argv: list[str], capsys) -> None:
     try:
         code = main(argv)
@@ -167,3 +193,29 @@ def test_a_wrong_argument_is_told_with_what_was_expected(capsys) -> None:
         main(["event", "report", "x", "--figure", "a"])
     assert left.value.code == 2
     assert "argument --figure: expected TITLE=FILE, found 'a'" in capsys.readouterr().err
+
+
+def started(*words: str, **streams: Any) -> subprocess.CompletedProcess[str]:
+    """The program in a process of its own."""
+    argv = [sys.executable, "-m", "cloudsentry.osc.shell", *words]
+    return subprocess.run(argv, text=True, check=False, timeout=60, **streams)
+
+
+def test_a_full_disk_below_the_answer_is_one_line() -> None:
+    with open("/dev/full", "w") as full:
+        done = started("event", "schema", stdout=full, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (1, "the answer cannot be written: No space left on device\n")
+
+
+def test_a_full_disk_below_the_log_is_one_line_and_stops_nothing() -> None:
+    done = started("--log-file", "/dev/full", "event", "schema", capture_output=True)
+    assert done.returncode == 0
+    assert json.loads(done.stdout)
+    assert done.stderr.splitlines() == ["the log /dev/full cannot be written: [Errno 28] No space left on device"]
+
+
+@pytest.mark.parametrize(("closed", "code"), [(1, 0), (2, 2)])
+def test_closed_streams_are_no_error_of_their_own(closed: int, code: int) -> None:
+    argv = ("event", "schema") if closed == 1 else ("event", "nosuch")
+    done = started(*argv, capture_output=True, preexec_fn=lambda: os.close(closed))
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", ""), "talk never goes to where answers go"

@@ -138,3 +138,10 @@ def test_rubbish_is_refused(tmp_path: Path, text: str) -> None:
 def test_a_folder_that_is_not_there_is_the_users_matter(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot write"):
         plan_file.write(str(tmp_path / "none" / "plan.json"), event(), plan())
+
+
+def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(UserError, match=r"cannot write .*taken: Is a directory"):
+        plan_file.write(str(tmp_path / "taken"), event(), plan())
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]

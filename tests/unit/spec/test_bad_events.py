@@ -55,7 +55,7 @@ def test_bytes_that_are_no_text(tmp_path: Path, content: bytes, said: str) -> No
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "none.yaml", "a\0b"):
-        with pytest.raises(SpecError, match="1:1: cannot be read: ") as told:
+        with pytest.raises(SpecError, match=": cannot be read: ") as told:
             load(path)
         assert told.value.exit_code == 2
 

@@ -45,7 +45,7 @@ def test_the_faults_of_all_files_are_on_stderr(capsys: pytest.CaptureFixture[str
     told = capsys.readouterr()
     assert told.out == ""
     assert f"{bad}:12:34: expected an integer from 0 to 1000, found 'two'\n" in told.err
-    assert f"{none}:1:1: cannot be read: No such file or directory\n" in told.err
+    assert f"{none}: cannot be read: No such file or directory\n" in told.err
 
 
 def test_the_schema_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
