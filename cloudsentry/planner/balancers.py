@@ -9,6 +9,7 @@ from cloudsentry.planner.units import digest
 from cloudsentry.records.marks import Mark
 from cloudsentry.records.orders import BalancerOrder, CreateBalancer, DeleteBalancer, Drain, Monitor, SetMembers, Share
 from cloudsentry.records.plans import Action, Drift, Step
+from cloudsentry.records.serving import AwaitMembers, answers
 from cloudsentry.records.views import Balancer, BalancerView, Member
 from cloudsentry.spec.event import BalancerSpec, Event
 
@@ -151,6 +152,10 @@ class _Maker:
         replacing = tuple(sorted({step for pool in self.pools for step in pool.replacing}))
         steps: list[Step] = []
         after = tuple(sorted(set(before + replacing)))
+        if standing is not None and (relief := self._relief(standing, ids)):
+            awaits = self._step("await", "change", relief, "whoever stays answers first", after)
+            steps.append(replace(awaits, id=f"{self.name}/relief"))
+            after = (steps[-1].id,)
         weighty = any(member.weight for member in standing.members if member.name in ids) if standing else False
         if weighty and self.spec.drain:
             drained = self._order(shares=self._shares(ids), drained=ids)
@@ -161,6 +166,25 @@ class _Maker:
         final = self._order(shares=self._shares(), removed=self._retired())
         steps.append(self._step("settle", "change", final, _weights(final), after))
         return steps
+
+    def _relief(self, standing: Balancer, ids: tuple[str, ...]) -> AwaitMembers | None:
+        """Who must answer before those of ``ids`` leave; None where enough do, or nobody is to stay.
+
+        As many as now where they are replaced, so that nothing is lost with them; somebody in any case. One that is
+        to stay and does not answer now is not waited for.
+        """
+        spec = self.spec
+        weighty = ((p, u) for p in self.pools for u in p.units if spec.weight_of(p.name, u.name, u.weight))
+        staying = sum(unit.count for _, unit in weighty)
+        now = [member for member in standing.members if answers(member)]
+        held = [member for member in standing.members if member.weight and member.name not in ids]
+        silent = sum(not answers(member) for member in held)
+        replaced = any(pool.replacing for pool in self.pools)
+        least = max(1, min(len(now), staying - silent)) if replaced else 1
+        leave = sum(member.name in ids for member in now)
+        if spec.monitor is None or not staying or not leave or len(held) - silent >= least:
+            return None
+        return AwaitMembers(unit=self.name, asks=spec.monitor.asks, least=least, besides=ids)
 
     def _retiring(self, standing: Balancer | None) -> tuple[str, ...]:
         held = {member.name for member in standing.members} if standing else set()

@@ -151,16 +151,16 @@ def plan_apply(event: Event, snapshot: Snapshot, revision: str, *, short: Short 
     steps += [step for step in parts.leftovers if step.family not in ("stretch", "steering")]
     freed = tuple(sorted(step.id for step in steps if step.action == "remove"))
     steps += [dataclasses.replace(step, after=freed) for step in parts.leftovers if step.family == "stretch"]
-    steps = _steered(event, parts, steps)
+    steps = _steered(event, parts, steps, snapshot)
     wanted = sum(unit.count for part in parts.pools.values() for unit in part.units)
     return _sealed(
         Plan(event=event.event, goal="apply", revision=revision, steps=tuple(steps), drift=parts.drift, wanted=wanted)
     )
 
 
-def _steered(event: Event, parts: Comparison, steps: list[Step]) -> list[Step]:
+def _steered(event: Event, parts: Comparison, steps: list[Step], snapshot: Snapshot) -> list[Step]:
     """With the steering: behind what gives its balancers members, before anything of a balancer goes."""
-    turns = ordered(event, parts.steerings.values(), steps)
+    turns = ordered(event, parts.steerings.values(), steps, snapshot)
     homewards = [step for step in parts.leftovers if step.family == "steering"]
     return [*before(steps, [*turns, *homewards]), *turns, *homewards]
 

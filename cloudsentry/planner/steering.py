@@ -9,6 +9,7 @@ from cloudsentry.planner.units import digest
 from cloudsentry.records.marks import Mark
 from cloudsentry.records.orders import DeleteBalancer, Drain
 from cloudsentry.records.plans import Action, Drift, Step
+from cloudsentry.records.serving import AwaitMembers, serves
 from cloudsentry.records.steering import (
     Forget,
     Revert,
@@ -41,6 +42,7 @@ def plan_steering(event: Event, name: str, snapshot: Snapshot) -> SteeringPlan:
     spec = event.steering[name]
     order = _order(event, name, spec)
     steer = snapshot.steering(spec.at, spec.driver).named(name)
+    order = replace(order, falling=_falling(steer, order.addressed(snapshot)))
     if steer is not None and steer.mark.template not in ("", order.mark.template):
         return SteeringPlan(refusals=(_refusal(name),))
     what = _difference(steer, order.addressed(snapshot))
@@ -67,12 +69,14 @@ def targets_of(event: Event, spec: SteeringSpec) -> tuple[Target, ...]:
 def _target(event: Event, spec: SteeringSpec, name: str) -> Target:
     one = spec.targets[name]
     balancer = event.balancers[one.balancer] if one.balancer else None
+    named = bool(one.addressed)
     return Target(
         name=name,
         share=spec.share_of(name),
         to=one.addressed,
         home=name == spec.home,
-        balancer=one.balancer or "",
+        balancer="" if named else one.balancer or "",
+        behind=one.balancer or "" if named else "",
         cloud=event.place_of(balancer) if balancer else "",
         driver=balancer.driver if balancer else "",
         port=balancer.port if balancer else 80,
@@ -92,6 +96,16 @@ def _order(event: Event, name: str, spec: SteeringSpec) -> SetShares:
         template=digest(spec.driver, spec.at, fixed),
     )
     return SetShares(unit=name, targets=targets, options=options, settle=spec.settle, mark=mark)
+
+
+def _falling(steer: Steer | None, wanted: tuple[Target, ...]) -> tuple[str, ...]:
+    """Targets that stay where they are with no more clients than they have."""
+    had = {one.name: one for one in steer.targets} if steer is not None and steer.state == "ACTIVE" else {}
+    return tuple(one.name for one in wanted if one.name in had and _falls(had[one.name], one))
+
+
+def _falls(had: Target, wanted: Target) -> bool:
+    return had.to == wanted.to and had.share >= wanted.share and set(had.rules) >= set(wanted.rules)
 
 
 def _difference(steer: Steer | None, wanted: tuple[Target, ...]) -> str:
@@ -114,17 +128,58 @@ def _why(order: SetShares) -> str:
     return "clients: " + ", ".join(f"{one.name} {one.share:g} %" for one in order.targets)
 
 
-def ordered(event: Event, parts: Iterable[SteeringPlan], steps: Sequence[Step]) -> list[Step]:
-    """The steering's steps, each after the writes that give its balancers members; ``steps`` is what comes before."""
+def ordered(event: Event, parts: Iterable[SteeringPlan], steps: Sequence[Step], snapshot: Snapshot) -> list[Step]:
+    """The steering's steps, each after the writes that give its balancers members, and after somebody answers there.
+
+    ``steps`` is what comes before. A balancer is waited for where it gets more clients than it has, has a monitor, and
+    nobody answers behind it as seen now; whoever made it, and when.
+    """
     writes = {step.unit: step.id for step in steps if step.family == "balancer" and step.verb == "members"}
+    fresh = {step.unit for step in steps if step.family == "balancer" and step.verb == "create"}
     made = [step for part in parts for step in part.steps]
-    return [_behind(event, step, writes) for step in made]
+    gaining = {name for step in made for name in _balancers(step.subject, gaining=True)}
+    waits = {
+        name: _await(event, name, writes.get(name))
+        for name in sorted(gaining)
+        if event.balancers[name].monitor is not None and (name in fresh or not _answers(event, name, snapshot))
+    }
+    return [*waits.values(), *(_behind(step, writes, waits) for step in made)]
 
 
-def _behind(event: Event, step: Step, writes: dict[str, str]) -> Step:
-    names = {one.balancer for one in event.steering[step.unit].targets.values() if one.balancer and one.share}
-    after = tuple(sorted(writes[name] for name in names if name in writes))
-    return replace(step, after=after)
+def _balancers(order: object, *, gaining: bool) -> set[str]:
+    """The balancers of the event to which an order sends clients."""
+    if not isinstance(order, SetShares):
+        return set()
+    given = (one for one in order.targets if one.share or one.rules)
+    return {one.balancer or one.behind for one in given if not gaining or one.name not in order.falling} - {""}
+
+
+def _answers(event: Event, name: str, snapshot: Snapshot) -> bool:
+    spec = event.balancers[name]
+    standing = snapshot.balancer(event.place_of(spec), spec.driver).named(name)
+    return standing is not None and serves(standing)
+
+
+def _await(event: Event, name: str, write: str | None) -> Step:
+    spec = event.balancers[name]
+    return Step(
+        id=f"{name}/await",
+        unit=name,
+        family="balancer",
+        driver=spec.driver,
+        cloud=event.place_of(spec),
+        verb="await",
+        action="change",
+        subject=AwaitMembers(unit=name, asks=spec.monitor.asks if spec.monitor else ""),
+        after=(write,) if write else (),
+        why="clients come once somebody answers here",
+    )
+
+
+def _behind(step: Step, writes: dict[str, str], waits: dict[str, Step]) -> Step:
+    names = _balancers(step.subject, gaining=False)
+    after = {writes[name] for name in names if name in writes} | {waits[name].id for name in names if name in waits}
+    return replace(step, after=tuple(sorted(after)))
 
 
 def before(steps: Iterable[Step], steering: Sequence[Step], forsaken: tuple[str, ...] = ()) -> list[Step]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from cloudsentry.records.marks import Mark
 from cloudsentry.records.progress import Progress, State
+from cloudsentry.records.serving import AwaitMembers as AwaitMembers
 from cloudsentry.records.steering import SetShares, SteeringOrder
 from cloudsentry.records.stretching import JoinEnd, StretchOrder
 from cloudsentry.records.views import RESTING, Balancer, BalancerView, Member, PoolView, Server, Snapshot
@@ -356,7 +357,7 @@ class DeleteBalancer:
 PoolOrder = (
     CreateServers | CreateServerGroup | AwaitServers | DeleteServers | StartServers | RestServers | DeleteServerGroups
 )
-BalancerOrder = CreateBalancer | SetMembers | Drain | DeleteBalancer
+BalancerOrder = CreateBalancer | SetMembers | AwaitMembers | Drain | DeleteBalancer
 Order = PoolOrder | BalancerOrder | StretchOrder | SteeringOrder
 LateOrder = SetMembers | JoinEnd | SetShares | RestServers
 """Orders that are filled in from the newest snapshot when their turn comes."""

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from cloudsentry.errors import Conflict
 from cloudsentry.records.marks import Mark
 from cloudsentry.records.progress import Progress
+from cloudsentry.records.serving import serves
 
 if TYPE_CHECKING:
-    from cloudsentry.records.views import Balancer, Snapshot
+    from cloudsentry.records.views import Snapshot
 
 Options = tuple[tuple[str, str], ...]
 ANY = ("", "::", "0.0.0.0")
@@ -25,7 +26,8 @@ ANY = ("", "::", "0.0.0.0")
 class Target:
     """Where clients are sent. ``share`` in percent; ``to`` are addresses or names, as the driver takes them.
 
-    A target that is a balancer of the event has its VIP for ``to``, which is empty until the step's turn comes.
+    A target that is a balancer of the event has its VIP for ``to``, which is empty until the step's turn comes. Where
+    ``to`` is the operator's own, ``behind`` names the balancer that serves there, if any.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Target:
     to: tuple[str, ...] = ()
     home: bool = False
     balancer: str = ""
+    behind: str = ""
     cloud: str = ""
     driver: str = ""
     port: int = 80
@@ -78,18 +81,23 @@ class SteeringView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetShares:
-    """Send clients by these shares, all in one change; what stood before the first is kept."""
+    """Send clients by these shares, all in one change; what stood before the first is kept.
+
+    ``falling`` are targets that get no more clients than they have: nobody needs to answer there.
+    """
 
     unit: str
     targets: tuple[Target, ...]
     options: Options = ()
     settle: float = 0.0
     """Seconds for which clients may go by what they have read before, at the least."""
+    falling: tuple[str, ...] = ()
     mark: Mark
 
     def resolved(self, snapshot: Snapshot) -> SetShares:
         """The same order with the VIPs of now; a balancer behind which nobody serves leaves its target empty."""
-        return replace(self, targets=tuple(_resolved(target, snapshot, serving=True) for target in self.targets))
+        made = (_resolved(one, snapshot, serving=one.name not in self.falling) for one in self.targets)
+        return replace(self, targets=tuple(made))
 
     def addressed(self, snapshot: Snapshot) -> tuple[Target, ...]:
         """The targets with the VIPs of now, whether anybody serves behind them or not."""
@@ -98,8 +106,9 @@ class SetShares:
     def ready(self, place: str) -> None:
         """Raises `Conflict` where clients would be sent to nobody."""
         for target in self.targets:
-            if target.share and not target.to:
-                raise Conflict(f"nobody serves behind balancer {target.balancer}: no client is sent there", cloud=place)
+            if (target.share or target.rules) and not target.to:
+                name = target.balancer or target.behind
+                raise Conflict(f"nobody serves behind balancer {name}: no client is sent there", cloud=place)
 
     def progress(self, view: SteeringView, elapsed: float = 0.0) -> Progress:
         """Done when it stands as ordered and no client goes by an older answer."""
@@ -185,17 +194,16 @@ def target_of(data: dict[str, Any]) -> Target:
 
 
 def _resolved(target: Target, snapshot: Snapshot, *, serving: bool) -> Target:
-    if not target.balancer:
+    name = target.balancer or target.behind
+    if not name:
         return target
-    balancer = snapshot.balancer(target.cloud, target.driver).named(target.balancer)
-    serves = balancer is not None and (not serving or _serves(balancer))
-    vip = balancer.vip if balancer is not None and serves and balancer.vip not in ANY else ""
+    balancer = snapshot.balancer(target.cloud, target.driver).named(name)
+    if serving and (balancer is None or not serves(balancer)):
+        return replace(target, to=())
+    if target.behind:
+        return target
+    vip = balancer.vip if balancer is not None and balancer.vip not in ANY else ""
     return replace(target, to=(vip,) if vip else ())
-
-
-def _serves(balancer: Balancer) -> bool:
-    down = ("OFFLINE", "ERROR", "DISABLED")
-    return any(member.weight and member.operating not in down for member in balancer.members)
 
 
 def _settled(steer: Steer) -> Progress:

@@ -18,6 +18,9 @@ from cloudsentry.records.reports import (
     StretchLine,
 )
 
+UNSEEN = "unseen"
+"""The kind of drift that is a place which could not be looked at."""
+
 
 def count(number: int, noun: str) -> str:
     """``1 server``, ``4 servers``."""
@@ -41,6 +44,10 @@ def what(step: Step) -> str:
             return f"balancer {subject.name}, {subject.protocol} port {subject.port}, {subject.algorithm}"
         case orders.SetMembers() as subject:
             return _members(subject)
+        case orders.AwaitMembers() as subject:
+            who = "a member answers" if subject.least == 1 else f"{subject.least} members answer"
+            stay = " of those that stay" if subject.besides else ""
+            return f"wait until {who} {subject.asks or 'the monitor'}{stay}"
         case orders.Drain() as subject:
             return f"{count(len(subject.ids), 'member')} at weight 0 for up to {subject.seconds:g} s"
         case orders.DeleteBalancer() as subject:
@@ -82,23 +89,31 @@ def _members(subject: orders.SetMembers) -> str:
 
 
 def plan_summary(plan: Plan) -> str:
-    """The last line under a plan."""
+    """The last line under a plan. What could not be looked at is named: nothing is said of it."""
+    dark = sorted({one.cloud for one in plan.drift if one.kind == UNSEEN})
+    but = f"; not all was seen: {', '.join(dark)}" if dark else ""
     if not plan.steps:
-        return f"{plan.event}: nothing to do"
+        return f"{plan.event}: nothing to do{' where it was seen' if dark else ''}{but}"
     kinds = Counter(step.action for step in plan.steps)
     parts = ", ".join(f"{kinds[kind]} to {kind}" for kind in ("create", "change", "remove") if kinds[kind])
-    return f"{plan.event}: {count(len(plan.steps), 'step')}: {parts}; {count(plan.wanted, 'server')} wanted"
+    return f"{plan.event}: {count(len(plan.steps), 'step')}: {parts}; {count(plan.wanted, 'server')} wanted{but}"
 
 
 def drift(one: Drift) -> str:
-    """One line of drift."""
-    return f"drift: {one.cloud} {one.unit}: {one.what}"
+    """One line of drift; of a place that could not be looked at, why."""
+    label = "not seen" if one.kind == UNSEEN else "drift"
+    return f"{label}: {one.cloud} {one.unit}: {one.what.removeprefix(f'{one.cloud}: ')}"
 
 
 def unplanned(plan: Plan) -> tuple[str, ...]:
     """Lines for the drift of a plan's world that no step of it mends; what a step mends, its reason tells."""
     mended = {(step.cloud, step.unit) for step in plan.steps}
-    return tuple(drift(one) for one in plan.drift if (one.cloud, one.unit) not in mended)
+    return tuple(drift(one) for one in plan.drift if one.kind != UNSEEN and (one.cloud, one.unit) not in mended)
+
+
+def unseen(plan: Plan) -> tuple[str, ...]:
+    """Lines for the places that could not be looked at."""
+    return tuple(drift(one) for one in plan.drift if one.kind == UNSEEN)
 
 
 def step_line(step: StepReport) -> str:

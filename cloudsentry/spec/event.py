@@ -115,6 +115,11 @@ class MonitorSpec(Part):
     timeout: Seconds = Field(3, description="How long an answer may take; at most `delay`.")
     retries: Annotated[int, Field(ge=1, le=10)] = Field(2, description="Checks in a row that decide.")
 
+    @property
+    def asks(self) -> str:
+        """What it asks, in words."""
+        return f"GET {self.path}" if self.type == "HTTP" else f"a {self.type} check"
+
 
 class MembersOf(Part):
     """Which pool's servers are members, and on which port they serve."""

@@ -55,13 +55,15 @@ class Front(Part):
 
 
 class TargetSpec(Part):
-    """Where clients are sent: addresses or a name of the operator's, or a balancer of the event."""
+    """Where clients are sent: addresses or a name of the operator's, a balancer of the event, or both."""
 
     to: Text | Annotated[list[Text], Field(min_length=1, max_length=64)] | None = Field(
         None,
         description="reference: the image server as the file names it; dns: addresses; prefix: HAProxy's backend.",
     )
-    balancer: Name | None = Field(None, description="One of `balancers`: its VIP.")
+    balancer: Name | None = Field(
+        None, description="One of `balancers`: its VIP; or, beside `to`, who serves there, so that clients wait for it."
+    )
     share: Share | None = Field(None, description="Percent of the clients; home gets what the others leave.")
     networks: list[Text] = Field(default_factory=list, description="prefix: client networks that are always its own.")
     asns: list[Annotated[int, Field(ge=0, le=4294967295)]] = Field(

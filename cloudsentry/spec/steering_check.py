@@ -75,12 +75,11 @@ def _targets(tree: Tree, root: Mapped, path: Path, steering: Mapped) -> Iterator
 
 
 def _target(tree: Tree, root: Mapped, path: Path, steering: Mapped, target: Mapped, home: bool) -> Iterator[Fault]:
-    named = [key for key in ("to", "balancer") if target.get(key) is not None]
-    if len(named) != 1:
-        yield tree.fault(path, "expected one of to and balancer", at_key=True)
+    if target.get("to") is None and target.get("balancer") is None:
+        yield tree.fault(path, "expected to, balancer or both", at_key=True)
     if home and "share" in target:
         yield tree.fault((*path, "share"), "home gets what the other targets leave: leave the share out", at_key=True)
-    yield from _balancer(tree, root, (*path, "balancer"), target.get("balancer"), home)
+    yield from _balancer(tree, root, (*path, "balancer"), target, home)
     driver = steering.get("driver")
     if driver != "prefix":
         for key in ("networks", "asns"):
@@ -88,13 +87,13 @@ def _target(tree: Tree, root: Mapped, path: Path, steering: Mapped, target: Mapp
                 yield tree.fault((*path, key), f"only the driver 'prefix' goes by {key}", at_key=True)
     else:
         yield from _networks(tree, (*path, "networks"), target.get("networks"))
-        if "balancer" in target:
+        if "balancer" in target and target.get("to") is None:
             yield tree.fault((*path, "balancer"), "prefix sends to backends of HAProxy: name one by 'to'", at_key=True)
     yield from _to(tree, (*path, "to"), driver, target.get("to"))
 
 
-def _balancer(tree: Tree, root: Mapped, path: Path, name: object, home: bool) -> Iterator[Fault]:
-    balancers = _mapping(root.get("balancers"))
+def _balancer(tree: Tree, root: Mapped, path: Path, target: Mapped, home: bool) -> Iterator[Fault]:
+    balancers, name = _mapping(root.get("balancers")), target.get("balancer")
     if not isinstance(name, str):
         return
     if name not in balancers:
@@ -103,7 +102,7 @@ def _balancer(tree: Tree, root: Mapped, path: Path, name: object, home: bool) ->
     spec = _mapping(balancers[name])
     if home:
         yield tree.fault(path, "home serves without the event, of which this balancer is a part", at_key=True)
-    if spec.get("host") is not None and spec.get("address") is None:
+    if target.get("to") is None and spec.get("host") is not None and spec.get("address") is None:
         yield tree.fault(path, f"clients cannot be sent to '{name}': give the balancer its 'address'")
 
 

@@ -21,13 +21,15 @@ from pathlib import Path
 import pytest
 
 from cloudsentry.clouds.hosts import host_of
-from cloudsentry.drivers.balancer.apache import ApacheBalancer
+from cloudsentry.drivers.balancer.apache import ApacheBalancer, render
 from cloudsentry.drivers.balancer.apache.console import Console
 from cloudsentry.drivers.balancer.base import BalancerDriver, BalancerScope
 from cloudsentry.drivers.balancer.haproxy import HaproxyBalancer
-from cloudsentry.errors import Conflict, Denied, NotSupported, Unreachable
+from cloudsentry.errors import Busy, Conflict, Denied, NotSupported, Unreachable
 from cloudsentry.records.marks import Mark
-from cloudsentry.records.orders import CreateBalancer, DeleteBalancer, Drain, Monitor, SetMembers
+from cloudsentry.records.orders import AwaitMembers, CreateBalancer, DeleteBalancer, Drain, Monitor, SetMembers
+from cloudsentry.records.progress import Progress
+from cloudsentry.records.serving import answers
 from cloudsentry.records.views import Balancer, Member
 
 pytestmark = [pytest.mark.daemons, pytest.mark.enable_socket]
@@ -222,6 +224,25 @@ def processes() -> list[str]:
     return found
 
 
+def test_nobody_is_sent_here_before_a_member_has_answered_its_monitor(case: Case) -> None:
+    case.create(Monitor(path="/", delay=1, timeout=1, retries=1))
+    nobody = (Member(name="server-1", address=PLACES[0], port=9, weight=10, mark=MARK),)
+    case.driver.act(SetMembers(unit=MARK.unit, mark=MARK, members=nobody))
+
+    def waits() -> Progress:
+        return AwaitMembers(unit=MARK.unit, asks="GET /").progress(case.driver.observe(BalancerScope(event=MARK.event)))
+
+    assert (waits().state, waits().detail) == (
+        "waiting",
+        f"no member has answered GET /: {PLACES[0]} port 9 is OFFLINE",
+    )
+    somebody = (*nobody, Member(name="server-2", address=PLACES[1], port=QUICK, weight=10, mark=MARK))
+    case.driver.act(SetMembers(unit=MARK.unit, mark=MARK, members=somebody))
+    assert waits().state == "waiting"
+    until(lambda: waits().state == "done", 10)
+    assert "Non-2xx" not in case.rig.run("wrk", "-t", "1", "-c", "4", "-d", "1s", f"http://{VIP}:80/")
+
+
 def test_shares_are_the_weights_over_fifty_thousand_requests(case: Case) -> None:
     case.create()
     case.set(QUICK, {"1": 10, "2": 10, "3": 2, "4": 2})
@@ -287,6 +308,35 @@ def test_a_newcomer_is_asked_nothing_before_its_checks_and_the_write_waits_for_t
     counts = images()
     assert counts["failed"] == 0, counts
     assert counts["good"] > 50
+
+
+def test_a_newcomer_for_whom_places_must_be_freed_is_not_trusted_either(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(render, "GROWTH", 2)  # Apache's places for members that come later
+    case.create(Monitor(path="/", delay=1, timeout=1, retries=1))
+    case.set(QUICK, {"1": 10, "2": 10})
+    case.healthy("1")
+    case.healthy("2")
+    stay = tuple(Member(name=f"server-{last}", address=f"10.87.0.{last}", port=QUICK, weight=10) for last in (1, 2))
+    dead = Member(name="server-9", address="10.87.0.9", port=QUICK, weight=10)
+    order = SetMembers(unit=MARK.unit, mark=MARK, members=tuple(replace(one, mark=MARK) for one in (*stay, dead)))
+
+    def taken() -> bool:
+        try:
+            case.driver.act(order)
+        except Busy:
+            return False
+        return True
+
+    def given() -> set[str]:
+        members = case.balancer.members if case.balancer else ()
+        return {member.address for member in members if answers(member)}
+
+    seen = [given()]
+    until(lambda: taken() or seen.append(given()), 20)
+    assert case.weights()["10.87.0.9"] == 10
+    assert all(found == {"10.87.0.1", "10.87.0.2"} for found in (*seen, given()))
 
 
 def test_clients_with_ipv4_are_served_by_a_member_with_ipv6_alone(case: Case) -> None:

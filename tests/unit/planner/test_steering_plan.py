@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
+from cloudsentry.errors import Conflict
 from cloudsentry.planner import plan_apply, plan_destroy, status_of
 from cloudsentry.records.marks import Mark
 from cloudsentry.records.plans import Plan, Step
+from cloudsentry.records.serving import AwaitMembers
 from cloudsentry.records.steering import SetShares, Steer, SteeringView, Target
 from cloudsentry.records.views import Balancer, BalancerView, Member, PoolView, Server, Snapshot
+from cloudsentry.render.text import what
 from cloudsentry.spec.event import Event
 from cloudsentry.spec.load import load_text
 
@@ -125,3 +130,92 @@ def test_a_step_is_ready_only_where_somebody_serves() -> None:
     down = order.resolved(standing(wanted, operating="OFFLINE")).targets
     assert [target.to for target in down] == [("192.0.2.1",), ()]
     assert isinstance(down[0], Target)
+
+
+MONITORED = {"front": {"site": "nara", "network": "front", "monitor": {"path": "/name"}, "members": [{"pool": "web"}]}}
+
+
+def test_where_nobody_answers_yet_clients_wait_for_the_first_who_does() -> None:
+    made = steps(plan_apply(event(balancers=MONITORED), Snapshot(event="cup"), "r"))
+    wait = made["front/await"]
+    assert (wait.family, wait.driver, wait.cloud, wait.after) == ("balancer", "octavia", "private", ("front/members",))
+    assert wait.why == "clients come once somebody answers here"
+    assert what(wait) == "wait until a member answers GET /name"
+    assert made["steering:front/steer"].after == ("front/await", "front/members")
+
+
+def test_whoever_made_the_balancer_more_clients_wait_where_nobody_answers_and_only_there() -> None:
+    wanted, more = event(balancers=MONITORED), event(share=40, balancers=MONITORED)
+    seen = steps(plan_apply(more, standing(wanted, operating="OFFLINE"), "r"))
+    assert sorted(seen) == ["front/await", "steering:front/steer"]
+    assert (seen["front/await"].after, seen["steering:front/steer"].after) == ((), ("front/await",))
+    assert sorted(steps(plan_apply(more, standing(wanted), "r"))) == ["steering:front/steer"]
+    assert plan_apply(wanted, standing(wanted, operating="OFFLINE"), "r").steps == ()
+
+
+def test_fewer_clients_may_always_go_on_where_nobody_answers_just_now() -> None:
+    wanted, fewer = event(balancers=MONITORED), event(share=10, balancers=MONITORED)
+    dark = standing(wanted, operating="OFFLINE")
+    (step,) = plan_apply(fewer, dark, "r").steps
+    assert isinstance(step.subject, SetShares)
+    step.subject.resolved(dark).ready("dns")
+    assert [(one.share, one.to) for one in step.subject.resolved(dark).targets] == [
+        (90.0, ("192.0.2.1",)),
+        (10.0, ("10.0.0.99",)),
+    ]
+
+
+def test_a_backend_of_the_operator_s_waits_for_the_balancer_behind_it() -> None:
+    named = {
+        "driver": "prefix",
+        "home": "farm",
+        "targets": {
+            "farm": {"to": "stay"},
+            "nara": {"to": "cloud", "balancer": "front", "share": 0, "networks": ["198.51.100.0/24"]},
+        },
+        "map": "/etc/clients.map",
+        "socket": "/run/admin.sock",
+        "table": "prefixes.txt",
+    }
+    tied = event(balancers=MONITORED, steering={"front": named})
+    made = steps(plan_apply(tied, Snapshot(event="cup"), "r"))
+    order = made["steering:front/steer"].subject
+    assert made["steering:front/steer"].after == ("front/await", "front/members")
+    assert isinstance(order, SetShares)
+    up, down = standing(event()), standing(event(), operating="OFFLINE")
+    assert [one.to for one in order.resolved(up).targets] == [("stay",), ("cloud",)]
+    order.resolved(up).ready("local")
+    with pytest.raises(Conflict, match="nobody serves behind balancer front"):
+        order.resolved(down).ready("local")
+
+
+@pytest.mark.parametrize(
+    ("provisioning", "members", "state", "words"),
+    [
+        ("ACTIVE", ((1, "OFFLINE"), (1, "ONLINE")), "done", ""),
+        ("PENDING_UPDATE", ((1, "NO_MONITOR"),), "done", ""),
+        (
+            "ACTIVE",
+            ((1, "OFFLINE"), (2, "ERROR")),
+            "waiting",
+            "no member has answered GET /name: 10.0.0.1 port 80 is OFFLINE, 10.0.0.2 port 80 is ERROR",
+        ),
+        ("PENDING_UPDATE", (), "waiting", "it has no members yet"),
+        ("ACTIVE", ((0, "ONLINE"),), "failed", "no member of balancer cup-front has a weight"),
+        ("ERROR", ((1, "ONLINE"),), "failed", "balancer cup-front is in ERROR"),
+    ],
+)
+def test_somebody_answers_once_a_member_with_a_weight_does(
+    provisioning: str, members: tuple[tuple[int, str], ...], state: str, words: str
+) -> None:
+    made = tuple(
+        Member(name=f"s{n}", address=f"10.0.0.{n}", port=80, weight=weight, operating=operating)
+        for n, (weight, operating) in enumerate(members, 1)
+    )
+    mark = Mark(event="cup", unit="front")
+    balancer = Balancer(id="b", name="cup-front", mark=mark, vip="10.0.0.99", provisioning=provisioning, members=made)
+    view = BalancerView(driver="octavia", cloud="private", balancers=(balancer,))
+    found = AwaitMembers(unit="front", asks="GET /name").progress(view)
+    assert (found.state, found.detail) == (state, words)
+    gone = AwaitMembers(unit="front").progress(BalancerView(driver="octavia", cloud="private"))
+    assert gone.state == "failed"

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 from cloudsentry.clouds.hosts import Host
 from cloudsentry.drivers.balancer.apache.render import CONSOLE_PORT, console_of, health, url
 from cloudsentry.drivers.balancer.daemon import Daemon
-from cloudsentry.drivers.balancer.instance import PREFIX, joined, parted, serves
+from cloudsentry.drivers.balancer.instance import PREFIX, joined, parted
 from cloudsentry.errors import Ambiguous, DriverError, Unreachable
 from cloudsentry.records.marks import Mark
 from cloudsentry.records.orders import Monitor
@@ -50,7 +50,6 @@ def posts(now: Standing, wanted: Iterable[Member], monitor: Monitor | None) -> l
     """Forms after which exactly ``wanted`` of ours serve. What comes or grows goes before what shrinks or leaves."""
     listed = {url(member): member for member in wanted}
     standing = {url(member): member for member in now.members}
-    trusted = not serves(now.within())
     growing: list[Post] = []
     shrinking: list[Post] = []
     for where, member in sorted(listed.items()):
@@ -58,7 +57,7 @@ def posts(now: Standing, wanted: Iterable[Member], monitor: Monitor | None) -> l
         if old is None:
             growing.append((("b_wyes", "1"), ("b_nwrkr", where)))
         if old is None or leaving(old):
-            growing.append((("w", where), *_health(monitor, trusted), *_weight(member), ("w_status_D", "0")))
+            growing.append((("w", where), *_health(monitor), *_weight(member), ("w_status_D", "0")))
         elif (old.weight, old.id) != (member.weight, member.id):
             (growing if member.weight >= old.weight else shrinking).append((("w", where), *_weight(member)))
     for where, old in sorted(standing.items()):
@@ -81,14 +80,15 @@ def _weight(member: Member) -> Post:
     return (*route, ("w_lf", str(member.weight)), ("w_status_N", "0"))
 
 
-def _health(monitor: Monitor | None, trusted: bool) -> Post:
+def _health(monitor: Monitor | None) -> Post:
     if monitor is None:
         return ()
     told = health(monitor)
     fields = [("w_hm", told["method"]), ("w_hi", told["interval"]), ("w_hp", told["passes"]), ("w_hf", told["fails"])]
-    # A newcomer waits for its checks: a cloud's ACTIVE does not mean that anything listens yet. Where nobody
-    # serves it is trusted.
-    return (*fields, ("w_hu", told.get("uri", "/")), ("w_status_C", "0" if trusted else "1"))
+    # A newcomer waits for its checks: a cloud's ACTIVE does not mean that anything listens yet. So do those that come
+    # where nobody serves: mod_proxy_hcheck counts no check that a trusted member passes, and who sends clients here
+    # would never learn whether anybody was asked.
+    return (*fields, ("w_hu", told.get("uri", "/")), ("w_status_C", "1"))
 
 
 class Console:

@@ -111,7 +111,7 @@ class ApacheBalancer(BalancerDriver):
                 room = console.tell(posts(before, members, daemon.instance.monitor))
                 after = console.standing()
                 if not room:
-                    daemon.start(*program.argv(daemon.config, "-k", "graceful"))
+                    self._make_room(daemon, program, after)
                     raise Busy("apache frees the places of members that left", cloud=self._host.place, after=1.0)
                 if differs(after, members):
                     raise DriverError("apache did not take the weights; they are as before", cloud=self._host.place)
@@ -120,6 +120,11 @@ class ApacheBalancer(BalancerDriver):
             except DriverError:
                 self._restore(daemon, console, before, old)
                 raise
+
+    def _make_room(self, daemon: Daemon, program: Program, now: Standing) -> None:
+        """Start again gracefully, with those that answer alone: Apache sends clients to all that its file names."""
+        self._configure(daemon, program, tuple(member for member in now.within() if member.operating != "OFFLINE"))
+        daemon.start(*program.argv(daemon.config, "-k", "graceful"))
 
     def _restore(self, daemon: Daemon, console: Console, before: Standing, config: bytes) -> None:
         self._host.write(daemon.config, config)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from cloudsentry.clouds.fake import FakePlace, FakeState, FaultRule
 from cloudsentry.errors import Busy, Conflict, NotSupported
-from cloudsentry.records.orders import BalancerOrder, CreateBalancer, DeleteBalancer, Drain, SetMembers
+from cloudsentry.records.orders import AwaitMembers, BalancerOrder, CreateBalancer, DeleteBalancer, Drain, SetMembers
 from cloudsentry.records.views import Balancer, Member
 
 
@@ -40,7 +40,7 @@ class FakeBalancers(FakePlace[State]):
 
     FAMILY = "balancer"
     STATE = State
-    READS = frozenset({"observe", "Drain"})
+    READS = frozenset({"observe", "Drain", "AwaitMembers"})
     ORDERS = (CreateBalancer, SetMembers, DeleteBalancer)
 
     def play(self, state: State, order: BalancerOrder, due: list[FaultRule]) -> None:
@@ -52,7 +52,7 @@ class FakeBalancers(FakePlace[State]):
                 self.set_members(state, order)
             case DeleteBalancer():
                 self.delete(state, order.id)
-            case Drain():
+            case AwaitMembers() | Drain():
                 pass
 
     @staticmethod

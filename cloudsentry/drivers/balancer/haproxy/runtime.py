@@ -80,6 +80,9 @@ def _member(row: dict[str, str], mark: Mark) -> Member | None:
     name, ours = row["svname"], row["svname"].startswith(PREFIX)
     weight = int(row["uweight"] or 0)
     state = _STATES.get(row["status"].split()[0], row["status"])
+    serving = state in ("ONLINE", "NO_MONITOR")
+    # HAProxy takes a server for up until its first check says otherwise; INI is that none has ended yet.
+    unchecked = state == "ONLINE" and row.get("check_status", "").removeprefix("* ") == "INI"
     return Member(
         id=name,
         name=name.removeprefix(PREFIX),
@@ -87,7 +90,7 @@ def _member(row: dict[str, str], mark: Mark) -> Member | None:
         port=where[1],
         weight=weight,
         mark=mark if ours else None,
-        operating="DRAINING" if weight == 0 and state in ("ONLINE", "NO_MONITOR") else state,
+        operating="DRAINING" if weight == 0 and serving else "OFFLINE" if unchecked else state,
         connections=int(row["scur"] or 0),
         backup=row.get("bck") == "1",
         served=int(row.get("stot") or 0),

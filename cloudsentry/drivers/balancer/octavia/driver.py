@@ -12,7 +12,7 @@ from cloudsentry.drivers.balancer.octavia import calls, quota, read
 from cloudsentry.drivers.balancer.octavia.members import batch, clash, weigh_alike
 from cloudsentry.errors import Busy, Conflict, Denied, DriverError, NotSupported
 from cloudsentry.records.ground import Ground
-from cloudsentry.records.orders import BalancerOrder, CreateBalancer, DeleteBalancer, Drain, SetMembers
+from cloudsentry.records.orders import AwaitMembers, BalancerOrder, CreateBalancer, DeleteBalancer, Drain, SetMembers
 from cloudsentry.records.views import Balancer, BalancerView
 
 WEIGHTLESS = frozenset({"ovn"})
@@ -76,7 +76,7 @@ class OctaviaBalancer(BalancerDriver):
                 self._set_members(order)
             case DeleteBalancer():
                 calls.delete(self._cloud, order.id)
-            case Drain():
+            case AwaitMembers() | Drain():
                 pass
 
     def _create(self, order: CreateBalancer) -> None:

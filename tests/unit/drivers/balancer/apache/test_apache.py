@@ -103,3 +103,10 @@ def test_a_daemon_that_dies_under_a_look_had_no_effect_and_under_a_form_perhaps(
     with pytest.raises(Ambiguous):
         console.tell([(("w", "any"),)])
     console.close()
+
+
+def test_a_newcomer_gets_nothing_before_its_checks_even_where_nobody_serves() -> None:
+    for now in (Standing(members=()), Standing(members=(member(1, 10),))):
+        forms = [dict(form) for form in posts(now, [*now.members, member(2, 10)], Monitor())]
+        assert forms[-1]["w_status_C"] == "1"
+    assert all("w_status_C" not in dict(form) for form in posts(Standing(members=()), [member(2, 10)], None))

@@ -11,7 +11,7 @@ import pytest
 from cloudsentry.clouds import hosts
 from cloudsentry.clouds.hosts import Done, Host
 from cloudsentry.drivers.balancer.base import BalancerScope
-from cloudsentry.drivers.balancer.haproxy import HaproxyBalancer
+from cloudsentry.drivers.balancer.haproxy import HaproxyBalancer, runtime
 from cloudsentry.drivers.balancer.haproxy import driver as module
 from cloudsentry.drivers.balancer.haproxy.changes import changes
 from cloudsentry.drivers.balancer.haproxy.runtime import BATCH, Standing, batches
@@ -195,3 +195,29 @@ def test_a_haproxy_that_is_too_old_is_refused_with_its_version(machine: Machine,
 def test_a_place_that_is_no_host_is_refused(place: str) -> None:
     with pytest.raises(NotSupported):
         hosts.host_of(place)
+
+
+@pytest.mark.parametrize(
+    ("status", "check", "weight", "operating"),
+    [
+        ("UP", "INI", 10, "OFFLINE"),  # HAProxy sends requests there, and has not asked yet whether anybody answers
+        ("UP", "* INI", 10, "OFFLINE"),
+        ("UP", "L7OK", 10, "ONLINE"),
+        ("UP 1/2", "* L7OK", 10, "ONLINE"),
+        ("DOWN 1/2", "L7OK", 10, "OFFLINE"),
+        ("no check", "", 10, "NO_MONITOR"),
+        ("UP", "INI", 0, "DRAINING"),
+        ("MAINT", "INI", 10, "DISABLED"),
+    ],
+)
+def test_a_member_is_online_once_it_has_passed_a_check(
+    machine: Machine, status: str, check: str, weight: int, operating: str
+) -> None:
+    def told(path: str, data: bytes) -> bytes:
+        return (
+            "# pxname,svname,scur,uweight,status,addr,check_status\nfront,FRONTEND,0,,OPEN,,\n"
+            f"members,cs-s1,0,{weight},{status},192.0.2.1:80,{check}\n"
+        ).encode()
+
+    machine.ask = told  # type: ignore[method-assign]
+    assert [one.operating for one in runtime.standing(machine, "/b/front.sock", MARK).members] == [operating]
