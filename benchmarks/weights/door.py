@@ -32,14 +32,19 @@ PORTS = {"octavia": 8070, "haproxy": 8073, "apache": 8076}
 """The front's; the farm's and the balancer's follow: three for each driver, which may be measured side by side."""
 PROGRAM = (
     f"#!/bin/sh\ncat > serve.py <<'END'\n{(RIG / 'backends.py').read_text()}END\n"
-    "exec python3 serve.py counts 0.0.0.0:80\n"
+    "sleep LATE\nexec python3 serve.py counts 0.0.0.0:80\n"
 )
-"""What the servers run: images of 25 KB, and downloads of 2 s."""
+"""What the servers run: images of 25 KB, and downloads of 2 s; they answer so long after they are ACTIVE."""
 
 
 def name_of(driver: str) -> str:
     """Of the event."""
     return f"bench-door-{driver}"
+
+
+def path_of(driver: str) -> Path:
+    """Of its figures."""
+    return OUT / f"door-{driver}.json"
 
 
 class Front:
@@ -79,7 +84,7 @@ class Front:
             process.wait()
 
 
-def body(driver: str, front: Front, *, count: int, made: int, steered: bool) -> dict[str, Any]:
+def body(driver: str, front: Front, *, count: int, made: int, steered: bool, late: float) -> dict[str, Any]:
     """The event: servers at two hypervisors; with another ``made``, other ones."""
     pins = [{"hypervisor": host, "count": count} for host in ("private-xeon1", "private-xeon2")]
     pool = {"site": "nara", "image": "tiny", "flavor": "m1.nano", "networks": ["front"], "pins": pins}
@@ -88,10 +93,11 @@ def body(driver: str, front: Front, *, count: int, made: int, steered: bool) -> 
     where = (
         {"network": "front"} if driver == "octavia" else {"host": PLACE, "address": "127.0.0.1", "port": front.port + 2}
     )
+    away = {"to": "cloud", "balancer": "front", "share": 0, "networks": ["127.0.0.0/8"]}
     steering = {
         "driver": "prefix",
         "home": "farm",
-        "targets": {"farm": {"to": "stay"}, "nara": {"to": "cloud", "share": 0, "networks": ["127.0.0.0/8"]}},
+        "targets": {"farm": {"to": "stay"}, "nara": away},
         "map": str(front.map),
         "socket": str(front.socket),
         "table": str(front.folder / "prefixes.txt"),
@@ -99,7 +105,7 @@ def body(driver: str, front: Front, *, count: int, made: int, steered: bool) -> 
     return {
         "event": name_of(driver),
         "sites": {"nara": {"cloud": "private"}},
-        "pools": {"web": {**pool, "user_data": PROGRAM, "metadata": {"made": str(made)}}},
+        "pools": {"web": {**pool, "user_data": PROGRAM.replace("LATE", f"{late:g}"), "metadata": {"made": str(made)}}},
         "balancers": {"front": {**balancer, **where, "members": [{"pool": "web"}]}},
         **({"steering": {"clients": steering}} if steered else {}),
     }
@@ -130,12 +136,12 @@ class Crowd:
         self.told |= {kind: json.loads(one.communicate("", timeout=60)[0]) for kind, one in self._clients.items()}
 
 
-def measured(driver: str, front: Front, runs: int, seconds: float, path: Path, each: list[dict[str, Any]]) -> None:
+def measured(driver: str, front: Front, asked: argparse.Namespace, runs: int, each: list[dict[str, Any]]) -> None:
     """Come, go up and down so often, and go; written after each run, behind what is in ``each`` already.
 
     After so many seconds no run is begun.
     """
-    until = time.monotonic() + seconds
+    until, path = time.monotonic() + asked.seconds, path_of(driver)
 
     def told(what: str, crowd: Crowd) -> None:
         each.append({"what": what} | crowd.told)
@@ -144,15 +150,15 @@ def measured(driver: str, front: Front, runs: int, seconds: float, path: Path, e
 
     def apply(count: int, made: int, *, steered: bool = True) -> None:
         file = front.folder / "event.yaml"
-        file.write_text(yaml.safe_dump(body(driver, front, count=count, made=made, steered=steered)))
+        file.write_text(yaml.safe_dump(body(driver, front, count=count, made=made, steered=steered, late=asked.late)))
         cloudsentry("event", "apply", str(file))
 
     try:
         with Crowd(front) as crowd:
-            apply(1, 0, steered=False)
-            if driver == "octavia":  # its address is known only now
+            if driver == "octavia":  # its address is known only once it stands
+                apply(1, 0, steered=False)
                 front.point(_address(name_of(driver)), 80)
-            # A target that is a backend of the front is tied to no balancer of the event: clients come once it serves.
+            # One apply makes the balancer and sends clients there: they come once somebody answers behind it.
             apply(1, 0)
         told("come", crowd)
         for number in range(1, runs + 1):
@@ -174,11 +180,11 @@ def main() -> None:
     parser.add_argument("--driver", action="append", choices=DRIVERS)
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=3600, help="no run is begun after so many (default: 3600)")
+    parser.add_argument("--late", type=float, default=0, help="seconds from ACTIVE to a server's first answer")
     parser.add_argument("--append", action="store_true", help="keep the file's runs, and make those that are missing")
     asked = parser.parse_args()
     for driver in asked.driver or DRIVERS:
-        path = OUT / f"door-{driver}.json"
-        each: list[dict[str, Any]] = json.loads(path.read_text())["each"] if asked.append else []
+        each: list[dict[str, Any]] = json.loads(path_of(driver).read_text())["each"] if asked.append else []
         runs = asked.runs - sum("replaced" in one["what"] for one in each)
         if runs <= 0:
             continue
@@ -186,7 +192,7 @@ def main() -> None:
             (Path(folder) / "prefixes.txt").write_text("198.51.100.0/24 64500\n")
             front = Front(driver, Path(folder))
             try:
-                measured(driver, front, runs, asked.seconds, path, each)
+                measured(driver, front, asked, runs, each)
             finally:
                 front.end()
 
