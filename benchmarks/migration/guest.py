@@ -104,5 +104,6 @@ def _pack(home: Path, initramfs: Path) -> None:
         shutil.copy(HERE / "init", root / "init")
         (root / "init").chmod(0o755)
         part = initramfs.with_suffix(f".{os.getpid()}")
-        _run(f"cd {root}; find . | cpio -o -H newc --quiet | gzip -1 > {part}")
+        # Not piped into gzip: a cpio that fails, or is not there, would leave an empty archive in the cache.
+        _run(f"cd {root}; find . | cpio -o -H newc --quiet -F {scratch}/cpio; gzip -1 < {scratch}/cpio > {part}")
         part.replace(initramfs)
