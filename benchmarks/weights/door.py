@@ -6,8 +6,9 @@
 (a HAProxy that repeats nothing), which the event steers. First `event apply` (clients come); then, in each run, twice
 as many servers, all in the place of others, and half of them gone again; at last `event destroy` (clients go
 home, then everything is removed).
-A failed request is one that broke, timed out (20 s), was cut short or was not answered with 200. Writes
-docs/balancing/door-DRIVER.json; with --append the file's own runs stay, and only those that are missing are made.
+With --late the servers answer only so long after they are ACTIVE. A failed request is one that broke, timed out (20
+s), was cut short or was not answered with 200. Writes docs/balancing/door-DRIVER.json (or -late); with --append the
+file's own runs stay, and only those that are missing are made.
 """
 
 from __future__ import annotations
@@ -42,9 +43,9 @@ def name_of(driver: str) -> str:
     return f"bench-door-{driver}"
 
 
-def path_of(driver: str) -> Path:
+def path_of(driver: str, asked: argparse.Namespace) -> Path:
     """Of its figures."""
-    return OUT / f"door-{driver}.json"
+    return OUT / f"door-{driver}{'-late' if asked.late else ''}.json"
 
 
 class Front:
@@ -141,12 +142,12 @@ def measured(driver: str, front: Front, asked: argparse.Namespace, runs: int, ea
 
     After so many seconds no run is begun.
     """
-    until, path = time.monotonic() + asked.seconds, path_of(driver)
+    until, path = time.monotonic() + asked.seconds, path_of(driver, asked)
 
     def told(what: str, crowd: Crowd) -> None:
         each.append({"what": what} | crowd.told)
         print(f"{driver}: {json.dumps(each[-1])}", file=sys.stderr, flush=True)
-        path.write_text(json.dumps(_whole(driver, each), indent=1) + "\n", encoding="utf-8")
+        path.write_text(json.dumps({"late_s": asked.late} | _whole(driver, each), indent=1) + "\n", encoding="utf-8")
 
     def apply(count: int, made: int, *, steered: bool = True) -> None:
         file = front.folder / "event.yaml"
@@ -184,7 +185,7 @@ def main() -> None:
     parser.add_argument("--append", action="store_true", help="keep the file's runs, and make those that are missing")
     asked = parser.parse_args()
     for driver in asked.driver or DRIVERS:
-        each: list[dict[str, Any]] = json.loads(path_of(driver).read_text())["each"] if asked.append else []
+        each: list[dict[str, Any]] = json.loads(path_of(driver, asked).read_text())["each"] if asked.append else []
         runs = asked.runs - sum("replaced" in one["what"] for one in each)
         if runs <= 0:
             continue

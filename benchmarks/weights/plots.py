@@ -126,14 +126,15 @@ def told(name: str, found: Any) -> str:
 def door() -> str:
     """A row for each driver: what failed of what was asked, from the user's door."""
     rows = []
-    for driver in ("octavia", "haproxy", "apache"):
+    for driver in ("octavia", "haproxy", "apache", "haproxy-late", "apache-late"):
         found = read(f"door-{driver}")
         if found is None:
             continue
+        late = f", {found['late_s']:g} s late" if found.get("late_s") else ""
         parts = {"come": [], "destroyed": [], "runs": []}
         for one in found["each"]:
             parts["runs" if "replaced" in one["what"] else one["what"]].append(one)
-        cells = [f"``{driver}``", str(found["runs"])]
+        cells = [f"``{found['driver']}``{late}", str(found["runs"])]
         cells += [_failed(parts[kind]) for kind in ("come", "runs", "destroyed")]
         rows.append("   * - " + "\n     - ".join(cells) + "\n")
     head = "   * - driver\n     - runs\n     - coming\n     - grown and replaced, shrunk\n     - destroyed\n"
