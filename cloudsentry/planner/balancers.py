@@ -171,20 +171,28 @@ class _Maker:
         """Who must answer before those of ``ids`` leave; None where enough do, or nobody is to stay.
 
         As many as now where they are replaced, so that nothing is lost with them; somebody in any case. One that is
-        to stay and does not answer now is not waited for.
+        to stay, is no younger than who leaves and does not answer is not waited for: it is down, and no newcomer.
         """
         spec = self.spec
         weighty = ((p, u) for p in self.pools for u in p.units if spec.weight_of(p.name, u.name, u.weight))
         staying = sum(unit.count for _, unit in weighty)
         now = [member for member in standing.members if answers(member)]
         held = [member for member in standing.members if member.weight and member.name not in ids]
-        silent = sum(not answers(member) for member in held)
-        replaced = any(pool.replacing for pool in self.pools)
-        least = max(1, min(len(now), staying - silent)) if replaced else 1
         leave = sum(member.name in ids for member in now)
-        if spec.monitor is None or not staying or not leave or len(held) - silent >= least:
+        least = max(1, min(len(now), staying - self._down(held, ids))) if self._replaced() else 1
+        if spec.monitor is None or not staying or not leave or sum(map(answers, held)) >= least:
             return None
         return AwaitMembers(unit=self.name, asks=spec.monitor.asks, least=least, besides=ids)
+
+    def _replaced(self) -> bool:
+        """Whether others come for those who leave; they may stand already, made by a run that was killed."""
+        return any(unit.misplaced or unit.outdated for pool in self.pools for unit in pool.standing.values())
+
+    def _down(self, held: list[Member], ids: tuple[str, ...]) -> int:
+        servers = [server for pool in self.pools for unit in pool.standing.values() for server in unit.keep]
+        since = {server.id: server.created for server in servers}
+        youngest = max((one.created for pool in self.pools for one in pool.retiring if one.id in ids), default="")
+        return sum(not answers(member) and since.get(member.name, "") <= youngest for member in held)
 
     def _retiring(self, standing: Balancer | None) -> tuple[str, ...]:
         held = {member.name for member in standing.members} if standing else set()

@@ -111,6 +111,19 @@ def test_one_that_stays_and_was_down_before_is_not_waited_for() -> None:
     assert (waits.least, waits.besides) == (2, ("id-0",))
 
 
+def test_newcomers_of_a_run_that_was_killed_are_waited_for_like_those_of_this_one() -> None:
+    stands = standing(event(image="newer"), "ONLINE", "ONLINE", "OFFLINE", "OFFLINE")
+    (pool,) = stands.pools
+    old = dataclasses.replace(pool.servers[0].mark, template=template_digest(event().pools["front"]))
+    servers = tuple(dataclasses.replace(server, mark=old) for server in pool.servers[:2]) + pool.servers[2:]
+    stands = dataclasses.replace(stands, pools=(dataclasses.replace(pool, servers=servers),))
+    plan = plan_apply(event(image="newer"), stands, "r")
+    assert not [step for step in plan.steps if step.action == "create"]
+    waits = relief(plan)
+    assert waits is not None
+    assert (waits.least, waits.besides) == (2, ("id-0", "id-1"))
+
+
 def test_the_last_one_that_answers_is_not_taken_away() -> None:
     # The newcomers of a run that was killed stand, and do not answer yet: the next run only removes.
     waits = relief(plan_apply(event(1), standing(event(1), "OFFLINE", "ONLINE"), "r"))
