@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from cloudsentry.errors import UserError
-from cloudsentry.osc import base
+from cloudsentry.osc import base, progress
 
 COLUMNS = ("State", "Cloud", "Kind", "Name", "ID", "Event", "Passes", "Why")
 
@@ -30,6 +30,7 @@ class Audit(base.Lister):
         parser.add_argument("--yes", action="store_true", help="do not ask")
         return parser
 
+    @progress.looking()
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         """One row per leak and per thing that is gone; with --delete, per thing deleted."""
         if parsed_args.delete and not parsed_args.yes:

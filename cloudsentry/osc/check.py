@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from cloudsentry.osc import base
+from cloudsentry.osc import base, progress
 
 COLUMNS = ("Check", "Cloud", "Found", "Do")
 
@@ -27,6 +27,7 @@ class Check(base.Lister):
         parser.add_argument("file", metavar="FILE", help="the event file (YAML)")
         return parser
 
+    @progress.looking()
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         """One row per finding."""
         event = self.sentry.load(parsed_args.file)

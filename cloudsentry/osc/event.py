@@ -37,6 +37,7 @@ class Plan(base.Lister):
         parser.add_argument("--destroy", action="store_true", help="plan the end of the event instead")
         return parser
 
+    @progress.looking()
     def take_action(self, parsed_args: argparse.Namespace) -> rows.Rows:
         """The plan's steps."""
         if parsed_args.out and parsed_args.destroy:
@@ -114,6 +115,7 @@ class Status(base.Lister):
         which.add_argument("--drift", action="store_true", help="rows are the differences from what is wanted")
         return parser
 
+    @progress.looking()
     def take_action(self, parsed_args: argparse.Namespace) -> rows.Rows:
         """Servers, members or drift."""
         status = self.sentry.status(parsed_args.name)

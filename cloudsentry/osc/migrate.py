@@ -117,6 +117,7 @@ exit codes: 0 nothing stands in the way, 1 something is refused (and why), 2 bad
         _subject(parser)
         return parser
 
+    @progress.looking()
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         """One row per move."""
         migration = _migration(self)

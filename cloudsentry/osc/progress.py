@@ -1,4 +1,4 @@
-"""What a run looks like while it goes on: bars on a terminal, lines elsewhere. On stderr."""
+"""What a run looks like while it goes on: bars on a terminal, lines elsewhere; and a look, on a terminal. On stderr."""
 
 from __future__ import annotations
 
@@ -12,11 +12,41 @@ from cloudsentry.records.reports import Listener, Note
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+    from rich.status import Status
 
 LOOKING = "looking at the clouds"
 
 QUIET = 2.0
 """Longest silence, in seconds, while something is waited for."""
+MOMENT = 1.0
+"""Seconds that a look at the clouds may take before anything is drawn."""
+
+
+@contextmanager
+def looking() -> Iterator[None]:
+    """A spinner over a look that takes longer than a moment, gone afterwards; on a terminal alone.
+
+    A look at clouds that answer is over before it shows; one that does not answer is asked again for some ten seconds.
+    """
+    drawn: list[Status] = []
+
+    def draw() -> None:
+        from rich.console import Console
+
+        drawn.append(Console(stderr=True).status(LOOKING))
+        drawn[0].start()
+
+    timer = threading.Timer(MOMENT, draw)
+    if terminal():
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        if timer.ident is not None:
+            timer.join()
+        for status in drawn:
+            status.stop()
 
 
 @contextmanager

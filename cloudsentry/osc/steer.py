@@ -29,6 +29,7 @@ class ShowSteering(base.Lister):
         parser.add_argument("event", metavar="EVENT", help="the event's name, or its file")
         return parser
 
+    @progress.looking()
     def take_action(self, parsed_args: argparse.Namespace) -> rows.Rows:
         """One row per target."""
         from cloudsentry import steer

@@ -30,6 +30,7 @@ class ListStretches(base.Lister):
         parser.add_argument("event", metavar="EVENT", help="the event's name, or its file")
         return parser
 
+    @progress.looking()
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         """One row per end."""
         lines = self.sentry.status(parsed_args.event).stretches
@@ -52,6 +53,7 @@ class ShowStretch(base.Lister):
         parser.add_argument("stretch", metavar="STRETCH", help="name of the stretch")
         return parser
 
+    @progress.looking()
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         """The ends of one stretch."""
         from cloudsentry.probing import summed
@@ -109,6 +111,7 @@ class CheckStretches(base.Lister):
         parser.add_argument("event", metavar="EVENT", help="the event's name, or its file")
         return parser
 
+    @progress.looking()
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         """The guard's refusals, and the drift of the ends."""
         wanted, _ = self.sentry.event(parsed_args.event)

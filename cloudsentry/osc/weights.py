@@ -33,6 +33,7 @@ class ShowWeights(base.Lister):
         parser.add_argument("event", metavar="EVENT", help="the event's name")
         return parser
 
+    @progress.looking()
     def take_action(self, parsed_args: argparse.Namespace) -> rows.Rows:
         """One row per member."""
         from cloudsentry.weights import weigh
