@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from cloudsentry.planner.relief import relief
 from cloudsentry.planner.servers import PoolPlan
 from cloudsentry.planner.units import digest
 from cloudsentry.records.marks import Mark
 from cloudsentry.records.orders import BalancerOrder, CreateBalancer, DeleteBalancer, Drain, Monitor, SetMembers, Share
 from cloudsentry.records.plans import Action, Drift, Step
-from cloudsentry.records.serving import AwaitMembers, answers
 from cloudsentry.records.views import Balancer, BalancerView, Member
 from cloudsentry.spec.event import BalancerSpec, Event
 
@@ -152,8 +152,8 @@ class _Maker:
         replacing = tuple(sorted({step for pool in self.pools for step in pool.replacing}))
         steps: list[Step] = []
         after = tuple(sorted(set(before + replacing)))
-        if standing is not None and (relief := self._relief(standing, ids)):
-            awaits = self._step("await", "change", relief, "whoever stays answers first", after)
+        if standing is not None and (wait := relief(self.name, self.spec, self.pools, standing, ids)):
+            awaits = self._step("await", "change", wait, "whoever stays answers first", after)
             steps.append(replace(awaits, id=f"{self.name}/relief"))
             after = (steps[-1].id,)
         weighty = any(member.weight for member in standing.members if member.name in ids) if standing else False
@@ -166,33 +166,6 @@ class _Maker:
         final = self._order(shares=self._shares(), removed=self._retired())
         steps.append(self._step("settle", "change", final, _weights(final), after))
         return steps
-
-    def _relief(self, standing: Balancer, ids: tuple[str, ...]) -> AwaitMembers | None:
-        """Who must answer before those of ``ids`` leave; None where enough do, or nobody is to stay.
-
-        As many as now where they are replaced, so that nothing is lost with them; somebody in any case. One that is
-        to stay, is no younger than who leaves and does not answer is not waited for: it is down, and no newcomer.
-        """
-        spec = self.spec
-        weighty = ((p, u) for p in self.pools for u in p.units if spec.weight_of(p.name, u.name, u.weight))
-        staying = sum(unit.count for _, unit in weighty)
-        now = [member for member in standing.members if answers(member)]
-        held = [member for member in standing.members if member.weight and member.name not in ids]
-        leave = sum(member.name in ids for member in now)
-        least = max(1, min(len(now), staying - self._down(held, ids))) if self._replaced() else 1
-        if spec.monitor is None or not staying or not leave or sum(map(answers, held)) >= least:
-            return None
-        return AwaitMembers(unit=self.name, asks=spec.monitor.asks, least=least, besides=ids)
-
-    def _replaced(self) -> bool:
-        """Whether others come for those who leave; they may stand already, made by a run that was killed."""
-        return any(unit.misplaced or unit.outdated for pool in self.pools for unit in pool.standing.values())
-
-    def _down(self, held: list[Member], ids: tuple[str, ...]) -> int:
-        servers = [server for pool in self.pools for unit in pool.standing.values() for server in unit.keep]
-        since = {server.id: server.created for server in servers}
-        youngest = max((one.created for pool in self.pools for one in pool.retiring if one.id in ids), default="")
-        return sum(not answers(member) and since.get(member.name, "") <= youngest for member in held)
 
     def _retiring(self, standing: Balancer | None) -> tuple[str, ...]:
         held = {member.name for member in standing.members} if standing else set()
