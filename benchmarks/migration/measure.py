@@ -19,7 +19,7 @@ from cloudsentry.clouds import hypervisors
 from cloudsentry.clouds.libvirts import LibvirtSite, libvirt
 from cloudsentry.drivers.mover.libvirt import LibvirtMover
 from cloudsentry.drivers.mover.libvirt.ends import Asking, End
-from cloudsentry.drivers.mover.libvirt.watching import Job
+from cloudsentry.drivers.mover.libvirt.watching import rounds
 from cloudsentry.drivers.pool.base import PoolScope
 from cloudsentry.drivers.pool.libvirt import LibvirtPool
 from cloudsentry.records.marks import Mark
@@ -30,8 +30,8 @@ from cloudsentry.records.precopy import DEFAULTS, MIB, Route, predict
 EVENT = "migration"
 LOOK = 0.25
 STALLED = 10
-"""Rounds in a row that left no less than the least before them are proof enough that a migration never ends, once half
-of the time that it is given has gone by."""
+"""Rounds that gained nothing together are proof enough that a migration never ends, once half of the time that it is
+given has gone by."""
 HOME, AWAY = "home", "away"
 
 
@@ -202,25 +202,17 @@ def _by_default(order: MoveOrder, seconds: float) -> Memo:
     asking = Asking(near, far, (HYPERVISORS[HOME], HYPERVISORS[AWAY]), order.server)
     half, end, pause = time.monotonic() + seconds / 2, time.monotonic() + seconds, threading.Event()
     asking.begin(DEFAULTS, disks=False)
-    rounds = {"round": 0, "least": 0, "stalled": 0}
+    seen = {"round": 0, "least": 0, "stalled": 0}
     while asking.waiting:
         job = near.job(HYPERVISORS[HOME], order.server)
         if job is not None:
-            rounds |= counted(rounds, job)
-        if time.monotonic() > (half if rounds["stalled"] >= STALLED else end):
-            proof = f"{rounds['stalled']} rounds in a row left no less than {rounds['least'] / MIB:.0f} MiB"
+            seen |= rounds(seen, job)
+        if time.monotonic() > (half if seen["stalled"] >= STALLED else end):
+            proof = f"{seen['stalled']} rounds in a row gained nothing on {seen['least'] / MIB:.0f} MiB"
             return {"late": True, "from": HYPERVISORS[HOME], "proof": proof}
         pause.wait(LOOK)
     asking.failed()
     return {"from": HYPERVISORS[HOME], "begun": 1}
-
-
-def counted(seen: Memo, job: Job) -> Memo:
-    """How many rounds in a row have left no less than the least before them; told when a round begins."""
-    if job.round <= seen["round"] or job.left <= 0:
-        return {}
-    stalled = seen["stalled"] + 1 if seen["least"] and job.left >= 0.95 * seen["least"] else 0
-    return {"round": job.round, "least": min(seen["least"] or job.left, job.left), "stalled": stalled}
 
 
 def _completed(hypervisor: str, server: str) -> dict[str, Any]:

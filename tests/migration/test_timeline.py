@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.migration.measure import STALLED, counted
+from benchmarks.migration.measure import STALLED
 from benchmarks.migration.table import pieces
 from benchmarks.migration.timeline import Event, _of_network, _of_qemu, times
-from cloudsentry.drivers.mover.libvirt.watching import Job
+from cloudsentry.drivers.mover.libvirt.watching import Job, rounds
 
 LINE = '2026-11-23 17:02:04.250000+0000: event MIGRATION for domain \'guest.1d9655aa\': {"status":"completed"}'
 
@@ -71,8 +71,8 @@ def test_only_rounds_in_a_row_that_gain_nothing_prove_that_a_migration_never_end
     def after(*left: int) -> dict[str, Any]:
         seen: dict[str, Any] = {"round": 0, "least": 0, "stalled": 0}
         for number, each in enumerate(left, 1):
-            seen |= counted(seen, Job(round=number, left=each))
-            seen |= counted(seen, Job(round=number, left=each // 2))
+            seen |= rounds(seen, Job(round=number, left=each))
+            seen |= rounds(seen, Job(round=number, left=each // 2))
         return seen
 
     assert after(200, 100, 50, 25, 12)["stalled"] == 0

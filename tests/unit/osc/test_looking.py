@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-import time
+import threading
 
 import pytest
 
@@ -12,10 +12,20 @@ from cloudsentry.osc import progress
 
 
 class Terminal(io.StringIO):
-    """A stderr that people look at."""
+    """A stderr that people look at; ``told`` once they are told of the look."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told = threading.Event()
 
     def isatty(self) -> bool:
         return True
+
+    def write(self, text: str) -> int:
+        written = super().write(text)
+        if progress.LOOKING in text:
+            self.told.set()
+        return written
 
 
 def looked_at(monkeypatch: pytest.MonkeyPatch) -> Terminal:
@@ -26,20 +36,11 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     return made
 
 
-def drawn(terminal: Terminal, then: str = "") -> None:
-    """Wait until something is; fail with ``then``."""
-    end = time.monotonic() + 20
-    while progress.LOOKING not in terminal.getvalue():
-        assert time.monotonic() < end, "nothing was drawn"
-        time.sleep(0.01)
-    assert not then, then
-
-
 def test_a_long_look_is_told_on_a_terminal_and_leaves_nothing_there(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = looked_at(monkeypatch)
     monkeypatch.setattr(progress, "MOMENT", 0.0)
     with progress.looking():
-        drawn(terminal)
+        assert terminal.told.wait(20), "nothing was drawn"
     assert "\x1b[2K" in terminal.getvalue().rpartition(progress.LOOKING)[2], "the line is taken away"
 
 
@@ -53,15 +54,23 @@ def test_a_short_look_draws_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_look_that_fails_ends_its_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = looked_at(monkeypatch)
     monkeypatch.setattr(progress, "MOMENT", 0.0)
-    with pytest.raises(AssertionError, match="was drawn in vain"), progress.looking():
-        drawn(terminal, then="was drawn in vain")
-    seen = terminal.getvalue()
-    time.sleep(0.3)
-    assert terminal.getvalue() == seen, "nobody draws any more"
+    before = set(threading.enumerate())
+    with pytest.raises(OSError, match="no route"), progress.looking():
+        fail(terminal)
+    for drawing in set(threading.enumerate()) - before:
+        drawing.join(20)
+        assert not drawing.is_alive(), "nobody draws any more"
+    assert "\x1b[2K" in terminal.getvalue().rpartition(progress.LOOKING)[2], "the line is taken away"
 
 
-def test_elsewhere_nothing_is_drawn(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(progress, "MOMENT", 0.0)
+def fail(terminal: Terminal) -> None:
+    assert terminal.told.wait(20), "nothing was drawn"
+    raise OSError("no route")
+
+
+def test_elsewhere_nobody_waits_to_draw(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(progress, "MOMENT", 60.0)
+    before = threading.active_count()
     with progress.looking():
-        time.sleep(0.3)
+        assert threading.active_count() == before
     assert capsys.readouterr() == ("", "")

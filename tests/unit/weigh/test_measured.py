@@ -160,20 +160,12 @@ def test_an_event_applied_from_its_file_explains_each_number(settings: Settings,
     sentry.close()
 
 
-TWO = """
-event: summer
-sites: {nara: {cloud: measured-test}}
-pools:
-  web:
-    site: nara
-    driver: fake
-    image: tiny
-    flavor: nano
-    networks: [front]
-    pins: [{hypervisor: xeon1, count: 1}, {hypervisor: xeon2, count: 1}, {hypervisor: opteron1, count: 1}]
-balancers:
-  front: {site: nara, driver: fake, network: front, weights: measured, members: [{pool: web}]%s}
-"""
+TWO = (
+    EVENT.replace("xeon1, count: 2, most: 4}", "xeon1, count: 1}\n      - {hypervisor: xeon2, count: 1}")
+    .replace("opteron1, count: 1, most: 4}", "opteron1, count: 1}")
+    .replace("{pool: web}]}", "{pool: web}]%s}")
+)
+"""Two hosts of one kind and one of another; further keys of the balancer go in."""
 ROUNDS = [
     capacity("xeon1", 1, 2193.8, low=2150.0, high=2210.0),
     capacity("xeon2", 1, 2107.2, low=2080.0, high=2190.0),
